@@ -1,0 +1,115 @@
+"""The options that commands share, and what turns their text into dates, instants and spans."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import Annotated, Final, TypeAlias
+
+import typer
+
+from billing_cli.errors import UsageError
+from billing_cli.output import OutputFormat
+from billing_cli.pricing.excerpts import quoted
+from billing_cli.pricing.instants import parse_instant
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_PERIOD: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
+
+OutputOption: TypeAlias = Annotated[
+    OutputFormat,
+    typer.Option("--output", "-o", case_sensitive=False, help="How to print the result."),
+]
+DryRunOption: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
+]
+UserOption: TypeAlias = Annotated[
+    str | None, typer.Option("--user", "-u", metavar="USER", help="Only this user.")
+]
+UsersOption: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option("--user", "-u", metavar="USER", help="Only this user; may be repeated."),
+]
+PeriodOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--period",
+        metavar="YYYY-MM",
+        help="The billing period that starts in this month.",
+    ),
+]
+FromOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--from", metavar="YYYY-MM-DD", help="First local date; needs --to."),
+]
+ToOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--to", metavar="YYYY-MM-DD", help="Last local date, included; needs --from."),
+]
+UntilOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--until", metavar="INSTANT", help="Up to this moment (default: now)."),
+]
+FromInstantOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--from", metavar="INSTANT", help="From this moment on (default: now)."),
+]
+
+
+def parse_date(text: str, option: str) -> date:
+    """Return the date that ``text`` (YYYY-MM-DD) names; UsageError names ``option`` if none."""
+    if _DATE.fullmatch(text):
+        try:
+            return date.fromisoformat(text)
+        except ValueError:
+            pass
+    raise UsageError(
+        f"{option}: {quoted(text)} is not a date", "write it as YYYY-MM-DD, such as 2025-01-31"
+    )
+
+
+def parse_period(text: str, option: str = "--period") -> str:
+    """Return ``text`` if it has the form of a period's name (YYYY-MM); UsageError if not."""
+    if _PERIOD.fullmatch(text):
+        return text
+    raise UsageError(
+        f"{option}: {quoted(text)} is not a billing period",
+        "write the month it starts in as YYYY-MM, such as 2025-01",
+    )
+
+
+def parse_moment(text: str, option: str) -> int:
+    """Return the whole second of the RFC 3339 instant ``text``; UsageError names ``option``."""
+    try:
+        second, _fraction = parse_instant(text)
+    except ValueError as error:
+        raise UsageError(
+            f"{option}: {error}", "write it as RFC 3339 with a zone, such as 2025-01-01T00:00:00Z"
+        ) from error
+    return second
+
+
+def parse_span(
+    period: str | None, first: str | None, last: str | None
+) -> str | tuple[date, date] | None:
+    """Return what ``--period``, ``--from`` and ``--to`` ask for together.
+
+    That is a period's name, the first and last local date (both included), or None when none
+    of the three is given. Raises UsageError when they contradict each other.
+    """
+    if period is not None and (first is not None or last is not None):
+        raise UsageError(
+            "--period cannot be combined with --from and --to",
+            "name a period, or the first and the last date",
+        )
+    if period is not None:
+        return parse_period(period)
+    if first is None and last is None:
+        return None
+    if first is None or last is None:
+        given, missing = ("--to", "--from") if first is None else ("--from", "--to")
+        raise UsageError(f"{given} needs {missing}", "give the first and the last date")
+    dates = parse_date(first, "--from"), parse_date(last, "--to")
+    if dates[0] > dates[1]:
+        raise UsageError(f"--from {first} is after --to {last}", "give the earlier date first")
+    return dates
