@@ -1,60 +1,58 @@
 r"""The one place that prints: results on stdout, messages and progress on stderr.
 
-Names of users and sessions come from outside and may hold anything, so each format makes text
-harmless in its own way:
-
-- JSON keeps every value exactly; what could steer a terminal is written as ``\uXXXX``.
-- CSV (RFC 4180, a line feed ending each record) keeps tabs and line breaks, quoted.
-- TSV, tables and Markdown show those as ``\t``, ``\n`` and ``\r``: a record is one line.
-- Outside JSON, other control characters, ANSI escapes, bidirectional controls, line separators
-  and lone surrogates are shown as ``\x1b`` or ``\u202e``. A backslash stays a backslash.
-- A CSV or TSV cell that a spreadsheet would run as a formula gets a leading apostrophe, unless
-  it is a plain number.
+Nothing printed can do harm, whatever the data hold (:mod:`billing_cli.harmless`): JSON keeps
+every value exactly, with escapes; CSV (RFC 4180, a line feed ending each record) keeps tabs and
+line breaks, quoted; in TSV, tables and Markdown a record is one line, with ``\t`` and ``\n``.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import json
 import os
-import re
 import shutil
 import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, TextIO, TypeAlias, cast
+from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 
 from billing_cli.errors import UnavailableError
+from billing_cli.harmless import (
+    IN_LINE,
+    IN_QUOTES,
+    data_cell,
+    encode_indented,
+    json_text,
+    table_cell,
+    visible,
+)
+from billing_cli.tables import (
+    Column,
+    Grid,
+    gather,
+    heading,
+    markdown_table,
+    plain_table,
+    terminal_table,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     Row: TypeAlias = Mapping[str, object]
 
-# C1 and DEL, bidirectional controls, line separators, the byte order mark, lone surrogates.
-_STEERING: Final = (
-    "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-)
-_IN_LINE: Final = re.compile(f"[\x00-\x1f{_STEERING}]")
-_IN_CSV: Final = re.compile(f"[\x00-\x08\x0b\x0c\x0e-\x1f{_STEERING}]|\r(?!\n)")
-_IN_JSON: Final = re.compile(f"[{_STEERING}]")
-_SHORT: Final = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
-
-_FORMULA: Final = re.compile(r"\s*[=+\-@＝＋－＠]|[\t\r\n]")  # noqa: RUF001 - the full-width forms
-_PLAIN_NUMBER: Final = re.compile(r"[+-]?[0-9]+(\.[0-9]+)?")
-_MARKDOWN: Final = re.compile(r"[\\`*_{}\[\]|~$#!]")
-_ENTITIES: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;"})
-
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
-_ENCODE_COMPACT: Final = json.JSONEncoder(
-    ensure_ascii=False, allow_nan=False, separators=(",", ":")
-).encode
-_ENCODE_INDENTED: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=2).encode
-
-_GAP: Final = 2
-_NARROWEST: Final = 4
+__all__ = [
+    "Column",
+    "OutputFormat",
+    "Section",
+    "emit",
+    "emit_object",
+    "fail",
+    "message",
+    "progress",
+    "warn",
+]
 
 
 class OutputFormat(StrEnum):
@@ -69,27 +67,6 @@ class OutputFormat(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Column:
-    """A field of the rows to print, under its name in the data formats.
-
-    ``title`` heads it in tables (default: ``user_id`` becomes ``User id``). A ``numeric`` column
-    is aligned to the right. On a terminal too narrow for all, ``wide`` columns are left out,
-    the last first. With ``table=False`` it is in the data formats only.
-    """
-
-    key: str
-    title: str | None = None
-    numeric: bool = False
-    wide: bool = False
-    table: bool = True
-
-    @property
-    def heading(self) -> str:
-        """The words above the column."""
-        return _heading(self.key) if self.title is None else self.title
-
-
-@dataclass(frozen=True, slots=True)
 class Section:
     """A table below an object: the rows it holds under ``key``, nothing where there are none."""
 
@@ -99,17 +76,7 @@ class Section:
     footer: Row | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Grid:
-    """A table of texts, each made visible: what its three renderings start from."""
-
-    columns: Sequence[Column]
-    rows: Sequence[Sequence[str]]
-    footer: Sequence[str] | None
-    title: str | None
-
-
-def emit(
+def emit(  # noqa: PLR0913 - what only tables have is keyword-only and optional
     rows: Iterable[Row],
     columns: Sequence[Column],
     fmt: OutputFormat,
@@ -121,17 +88,17 @@ def emit(
     """Print ``rows``, each with a value for every column, on stdout.
 
     The columns decide names and order in each format. Values are text (amounts and quantities
-    come formatted), integers, booleans, None, and lists or mappings of these, which are compact
-    JSON outside JSON; anything else raises TypeError. Data formats stream and are never empty
-    of structure: ``[]``, or the header alone. Tables and Markdown gather the rows first, have
-    the ``title`` above and the totals of ``footer`` below (the keys it has), and say ``empty``
-    on stderr when there are none.
+    come formatted), integers, booleans, None, and lists or dictionaries of these, which the
+    other formats show as compact JSON; anything else raises TypeError. Data formats stream, and
+    without rows are ``[]`` or the header alone. Tables and Markdown gather the rows first, have
+    ``title`` above and the totals of ``footer`` (the keys it has) below, and without rows say
+    ``empty`` on stderr.
 
     Raises UnavailableError when stdout cannot be written; a reader that has left ends the
     printing quietly.
     """
     if fmt in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
-        grid = _gather(rows, columns, footer, title)
+        grid = gather(rows, columns, footer, title)
         if grid.rows:
             _write([_render(grid, fmt)])
         else:
@@ -148,18 +115,18 @@ def emit_object(obj: Row, fmt: OutputFormat, *, sections: Sequence[Section] = ()
     rows ``obj`` holds under the section's key. Values and errors are those of :func:`emit`.
     """
     if fmt is OutputFormat.JSON:
-        _write([_json(obj, _ENCODE_INDENTED), "\n"])
+        _write([json_text(dict(obj), encode_indented), "\n"])
         return
     if fmt not in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
         _write(_data([obj], list(obj), fmt))
         return
     keys = {section.key for section in sections}
-    fields = [(_heading(key), _shown(obj[key])) for key in obj if key not in keys]
+    fields = [(heading(key), table_cell(obj[key])) for key in obj if key not in keys]
     parts = [_render_fields(fields, fmt)]
     for section in sections:
-        title = _heading(section.key) if section.title is None else section.title
+        title = heading(section.key) if section.title is None else section.title
         rows = cast("Iterable[Row]", obj[section.key])
-        grid = _gather(rows, section.columns, section.footer, title)
+        grid = gather(rows, section.columns, section.footer, title)
         if grid.rows:
             parts.append(_render(grid, fmt))
     _write(["\n".join(parts)])
@@ -211,17 +178,17 @@ def progress(total: int | None, description: str) -> Iterator[Callable[[int], No
         redirect_stdout=False,
     )
     with bar:
-        task = bar.add_task(_visible(description, _IN_LINE), total=total)
+        task = bar.add_task(visible(description), total=total)
         yield lambda steps: bar.advance(task, steps)
 
 
 def _data(rows: Iterable[Row], keys: Sequence[str], fmt: OutputFormat) -> Iterator[str]:
-    """The pieces of a data format, one for each row, made as they are asked for."""
+    """Make the pieces of a data format, one for each row, as they are asked for."""
     if fmt is OutputFormat.CSV:
         return _csv(rows, keys)
     if fmt is OutputFormat.TSV:
         return _tsv(rows, keys)
-    lines = (_json({key: row[key] for key in keys}, _ENCODE) for row in rows)
+    lines = (json_text({key: row[key] for key in keys}) for row in rows)
     if fmt is OutputFormat.JSONL:
         return (line + "\n" for line in lines)
     return _json_array(lines)
@@ -248,188 +215,29 @@ def _csv(rows: Iterable[Row], keys: Sequence[str]) -> Iterator[str]:
     ).writerow
     yield record(keys)
     for row in rows:
-        yield record(_cell(row[key], _IN_CSV) for key in keys)
+        yield record(data_cell(row[key], IN_QUOTES) for key in keys)
 
 
 def _tsv(rows: Iterable[Row], keys: Sequence[str]) -> Iterator[str]:
     yield "\t".join(keys) + "\n"
     for row in rows:
-        yield "\t".join([_cell(row[key], _IN_LINE) for key in keys]) + "\n"
+        yield "\t".join([data_cell(row[key], IN_LINE) for key in keys]) + "\n"
 
 
-def _cell(value: object, unsafe: re.Pattern[str]) -> str:
-    """``value`` as a cell of CSV or TSV, which a spreadsheet takes for text or a number."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    text = _visible(_text(value), unsafe)
-    return f"'{text}" if _FORMULA.match(text) and not _PLAIN_NUMBER.fullmatch(text) else text
-
-
-def _shown(value: object) -> str:
-    """``value`` as a cell of a table: one line, never blank for what is missing."""
-    if value is None:
-        return "-"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return _visible(_text(value), _IN_LINE)
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, (list, tuple, dict)):
-        return _json(value, _ENCODE_COMPACT)
-    kind = type(value).__name__
-    raise TypeError(f"a {kind} cannot be printed: format it first")
-
-
-def _json(value: object, encode: Callable[[object], str]) -> str:
-    # What the pattern finds is always inside a string, where an escape means the same.
-    return _IN_JSON.sub(lambda found: f"\\u{ord(found[0]):04x}", encode(value))
-
-
-def _visible(text: str, unsafe: re.Pattern[str]) -> str:
-    return unsafe.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    character = found[0]
-    code = ord(character)
-    return _SHORT.get(character) or (f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}")  # noqa: PLR2004
-
-
-def _heading(key: str) -> str:
-    return key.replace("_", " ").capitalize()
-
-
-def _gather(
-    rows: Iterable[Row], columns: Sequence[Column], footer: Row | None, title: str | None
-) -> _Grid:
-    shown = [column for column in columns if column.table]
-    return _Grid(
-        columns=shown,
-        rows=[[_shown(row[column.key]) for column in shown] for row in rows],
-        footer=footer and [_shown(footer.get(column.key, "")) for column in shown],
-        title=title and _visible(title, _IN_LINE),
-    )
-
-
-def _render(grid: _Grid, fmt: OutputFormat) -> str:
+def _render(grid: Grid, fmt: OutputFormat) -> str:
     if fmt is OutputFormat.MARKDOWN:
-        return _render_markdown(grid)
-    return _render_rich(grid) if _is_terminal(sys.stdout) else _render_plain(grid)
-
-
-def _render_plain(grid: _Grid) -> str:
-    from tabulate import SEPARATING_LINE, tabulate  # noqa: PLC0415 - only piped tables need it
-
-    rows = [list(row) for row in grid.rows]
-    if grid.footer is not None:
-        rows += [[SEPARATING_LINE], list(grid.footer)]
-    table = tabulate(
-        rows,
-        headers=[column.heading for column in grid.columns],
-        colalign=["right" if column.numeric else "left" for column in grid.columns],
-        disable_numparse=True,
-    )
-    lines = [] if grid.title is None else [grid.title, ""]
-    lines += [line.rstrip(" ") for line in table.split("\n")]
-    return "\n".join(lines) + "\n"
-
-
-def _render_markdown(grid: _Grid) -> str:
-    lines = [] if grid.title is None else [f"### {_markdown(grid.title)}", ""]
-    lines += [
-        _markdown_row([column.heading for column in grid.columns]),
-        "|" + "|".join(" ---: " if column.numeric else " --- " for column in grid.columns) + "|",
-    ]
-    lines += map(_markdown_row, grid.rows if grid.footer is None else [*grid.rows, grid.footer])
-    return "\n".join(lines) + "\n"
-
-
-def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(map(_markdown, cells))} |"
-
-
-def _markdown(text: str) -> str:
-    return _MARKDOWN.sub(r"\\\g<0>", text).translate(_ENTITIES)
+        return markdown_table(grid)
+    if _is_terminal(sys.stdout):
+        available = shutil.get_terminal_size().columns
+        return terminal_table(grid, available, colour=_has_colour(sys.stdout))
+    return plain_table(grid)
 
 
 def _render_fields(fields: Sequence[tuple[str, str]], fmt: OutputFormat) -> str:
     if fmt is OutputFormat.MARKDOWN:
-        return _render_markdown(_Grid([Column("field"), Column("value")], fields, None, None))
-    width = max((len(heading) for heading, _ in fields), default=0) + 2
-    return "".join(f"{heading + ':':<{width}}{text}\n" for heading, text in fields)
-
-
-def _render_rich(grid: _Grid) -> str:
-    from rich import box  # noqa: PLC0415 - only a terminal needs it
-    from rich.cells import cell_len  # noqa: PLC0415
-    from rich.console import Console  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
-
-    headings = [column.heading for column in grid.columns]
-    everything = [headings, *grid.rows, grid.footer or headings]
-    available = shutil.get_terminal_size().columns
-    natural = [max(map(cell_len, cells)) for cells in zip(*everything, strict=True)]
-    widths = _fit(natural, grid.columns, available)
-    table = Table(
-        box=box.SIMPLE,
-        show_edge=False,
-        pad_edge=False,
-        show_footer=grid.footer is not None,
-    )
-    for index, width in widths.items():
-        table.add_column(
-            Text(headings[index]),
-            Text(grid.footer[index]) if grid.footer is not None else "",
-            justify="right" if grid.columns[index].numeric else "left",
-            width=width,
-            no_wrap=True,
-            overflow="ellipsis",
-        )
-    for row in grid.rows:
-        # Text, and never a string: rich would look for markup in it.
-        table.add_row(*(Text(row[index]) for index in widths))
-    console = Console(
-        file=io.StringIO(),
-        force_terminal=True,
-        color_system="auto" if _has_colour(sys.stdout) else None,
-        width=available,
-    )
-    if grid.title is not None:
-        console.print(Text(grid.title, style="bold"), "", sep="\n")
-    console.print(table)
-    return cast("io.StringIO", console.file).getvalue()
-
-
-def _fit(natural: Sequence[int], columns: Sequence[Column], available: int) -> dict[int, int]:
-    """The columns that a terminal of ``available`` cells shows, by index, and their widths.
-
-    Wide columns go first, from the right; then the widest text gives way, and numbers, which
-    say something else when cut, come last.
-    """
-    widths = {index: min(width, available) for index, width in enumerate(natural)}
-
-    def excess() -> int:
-        return sum(widths.values()) + _GAP * (len(widths) - 1) - available
-
-    for index in reversed(range(len(columns))):
-        if columns[index].wide and excess() > 0 and len(widths) > 1:
-            del widths[index]
-    for numeric in (False, True):
-        while excess() > 0:
-            candidates = [index for index in widths if columns[index].numeric is numeric]
-            widest = max(candidates, key=widths.__getitem__, default=None)
-            if widest is None or widths[widest] <= _NARROWEST:
-                break
-            widths[widest] -= 1
-    return widths
+        return markdown_table(Grid([Column("field"), Column("value")], fields))
+    width = max((len(name) for name, _ in fields), default=0) + 2
+    return "".join(f"{name + ':':<{width}}{text}\n" for name, text in fields)
 
 
 def _write(pieces: Iterable[str]) -> None:
@@ -477,7 +285,7 @@ def _say(label: str, text: str, style: str) -> None:
     if label and _has_colour(stream):
         label = f"\x1b[{style}m{label}\x1b[0m"
     with suppress(OSError):  # There is nobody left to tell.
-        stream.write(f"{label}{_visible(text, _IN_LINE)}\n")
+        stream.write(f"{label}{visible(text)}\n")
         stream.flush()
 
 
