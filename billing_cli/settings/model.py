@@ -1,0 +1,260 @@
+"""The config file as a model: every key, its kind, its default and what it is for.
+
+Keys keep the names the StreamSpace plugin gave them; ours follow its spelling. Attributes are
+the keys in snake case. Everything is frozen, and no number in it is a float.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Annotated, Literal, TypeGuard, get_args
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
+from pydantic.alias_generators import to_camel
+
+from billing_cli.settings.cron import cron_problem
+from billing_cli.settings.values import (
+    Cores,
+    Currency,
+    DatabaseUrl,
+    FilePath,
+    Gigabytes,
+    Identifier,
+    Name,
+    Percent,
+    Prefix,
+    Price,
+    Rate,
+    Secret,
+    Timezone,
+    refuse,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+BillingMode = Literal["usage", "subscription", "hybrid"]
+Interval = Literal["month", "year"]
+Overage = Literal["charge", "none"]
+Billing = Literal["advance", "arrears"]
+
+
+def _check_cron(text: str) -> str:
+    problem = cron_problem(text)
+    if problem:
+        refuse(problem)
+    return " ".join(text.split())
+
+
+def _check_tax_id(text: str) -> str:
+    if text == "none":
+        refuse('must not be "none", which is how a user without tax is marked')
+    return text
+
+
+Cron = Annotated[str, Field(strict=True), AfterValidator(_check_cron)]
+TaxIdentifier = Annotated[Identifier, AfterValidator(_check_tax_id)]
+
+
+class _Part(BaseModel):
+    # An input shown in an error could be a secret, so pydantic is never to show one.
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+
+class ComputeRates(_Part):
+    """What a unit of each resource costs."""
+
+    cpu_per_core_hour: Rate = Field(
+        default=Decimal("0.05"),
+        description="Price of one core for one hour.",
+        examples=["0.05", "0.0416"],
+    )
+    memory_per_gb_hour: Rate = Field(
+        default=Decimal("0.01"),
+        description="Price of one GB (1024 MiB) of memory for one hour.",
+        examples=["0.01"],
+    )
+    storage_per_gb_month: Rate = Field(
+        default=Decimal("0.10"),
+        description="Price of one GB (1024 MiB) of storage for one whole calendar month.",
+        examples=["0.10"],
+    )
+
+
+class Plan(_Part):
+    """A plan a user can subscribe to."""
+
+    id: Identifier = Field(description="How commands name the plan.", examples=["pro"])
+    name: Name = Field(description="How invoices name the plan.", examples=["Professional"])
+    price: Price = Field(description="The fee for one interval.", examples=["29.99"])
+    interval: Interval = Field(description="What the fee pays for.", examples=["month"])
+    cpu_limit: Cores | None = Field(
+        default=None, description="Cores included; null is no limit.", examples=[8]
+    )
+    memory_limit: Gigabytes | None = Field(
+        default=None, description="GB of memory included; null is no limit.", examples=[16]
+    )
+    storage_limit: Gigabytes | None = Field(
+        default=None, description="GB of storage included; null is no limit.", examples=[100]
+    )
+    overage: Overage | None = Field(
+        default=None,
+        description="Whether use above the limits is charged; null leaves it to billingMode.",
+        examples=["charge"],
+    )
+    billing: Billing | None = Field(
+        default=None,
+        description="When the fee is invoiced; null is arrears by the month, advance by the year.",
+        examples=["arrears"],
+    )
+
+    @property
+    def billed(self) -> Billing:
+        """When the fee is invoiced, with the default worked out."""
+        return self.billing or ("advance" if self.interval == "year" else "arrears")
+
+
+class Tax(_Part):
+    """A tax rate that invoices can carry."""
+
+    id: TaxIdentifier = Field(description="How commands name the tax.", examples=["vat"])
+    name: Name = Field(description="How invoices name the tax.", examples=["VAT 20%"])
+    percent: Percent = Field(description="The rate, in percent.", examples=[20, "8.875"])
+    default: StrictBool = Field(
+        default=False,
+        description="Whether it applies to users for whom nothing else is said; at most one tax.",
+        examples=[True],
+    )
+
+
+class ConfigValues(_Part):
+    """Everything a config file may say, with the defaults filled in."""
+
+    model_config = ConfigDict(alias_generator=to_camel, title="Configuration of billing")
+
+    enabled: StrictBool = Field(
+        default=True, description="Whether metering and jobs do anything.", examples=[True]
+    )
+    billing_mode: BillingMode = Field(
+        default="usage", description="What users are charged for.", examples=["hybrid"]
+    )
+    compute_rates: ComputeRates = Field(
+        default_factory=ComputeRates, description="What a unit of each resource costs."
+    )
+    stripe_enabled: StrictBool = Field(
+        default=False, description="Whether payments go through Stripe.", examples=[True]
+    )
+    stripe_secret_key: Secret | None = Field(
+        default=None,
+        description="Stripe's secret key. Better kept in the environment variable"
+        " STRIPE_SECRET_KEY.",
+        examples=["sk_test_..."],
+    )
+    stripe_secret_key_file: FilePath | None = Field(
+        default=None,
+        description="A file that holds Stripe's secret key and nothing else.",
+        examples=["/run/secrets/stripe_secret_key"],
+    )
+    stripe_webhook_secret: Secret | None = Field(
+        default=None,
+        description="The webhook's signing secret. Better kept in the environment variable"
+        " STRIPE_WEBHOOK_SECRET.",
+        examples=["whsec_..."],
+    )
+    stripe_webhook_secret_file: FilePath | None = Field(
+        default=None,
+        description="A file that holds the webhook's signing secret and nothing else.",
+        examples=["/run/secrets/stripe_webhook_secret"],
+    )
+    subscription_plans: tuple[Plan, ...] = Field(default=(), description="The plans on offer.")
+    invoice_day: int = Field(
+        default=1,
+        strict=True,
+        ge=1,
+        le=28,
+        description="The day of the month on which billing periods begin.",
+        examples=[15],
+    )
+    usage_calculation_interval: Cron = Field(
+        default="0 * * * *",
+        description="When usage is to be metered: a cron schedule of five fields.",
+        examples=["*/15 * * * *"],
+    )
+    alert_threshold: int = Field(
+        default=80,
+        strict=True,
+        ge=0,
+        le=100,
+        description="The percentage of a limit at which a warning is given.",
+        examples=[90],
+    )
+    auto_suspend_on_overage: StrictBool = Field(
+        default=False,
+        description="Whether users who stay over a limit are suspended.",
+        examples=[True],
+    )
+    grace_period_days: int = Field(
+        default=7,
+        strict=True,
+        ge=0,
+        le=30,
+        description="Days over a limit, or overdue, before a suspension.",
+        examples=[3],
+    )
+    currency: Currency = Field(
+        default="USD",
+        description="The currency of every price and invoice, as a code of ISO 4217.",
+        examples=["EUR"],
+    )
+    timezone: Timezone = Field(
+        default="UTC",
+        description="The IANA time zone in which days, months and billing periods begin.",
+        examples=["Europe/London"],
+    )
+    database_url: DatabaseUrl | None = Field(
+        default=None,
+        repr=False,
+        description="The database: the path of a SQLite file, or a sqlite:/// or postgresql:// URL;"
+        " null is billing.db in the user's data folder.",
+        examples=["/var/lib/billing/billing.db", "postgresql://billing@db.example.com/billing"],
+    )
+    payment_terms_days: int = Field(
+        default=14,
+        strict=True,
+        ge=0,
+        le=365,
+        description="Days from an invoice's sending to its due date.",
+        examples=[30],
+    )
+    heartbeat_timeout_minutes: Annotated[int, Field(strict=True, ge=1, le=525_600)] | None = Field(
+        default=None,
+        description="Minutes of silence after which a session that has sent heartbeats stops"
+        " accruing cpu and memory; null is never.",
+        examples=[15],
+    )
+    invoice_prefix: Prefix = Field(
+        default="INV", description="What invoice numbers begin with.", examples=["ACME"]
+    )
+    taxes: tuple[Tax, ...] = Field(default=(), description="The taxes that invoices can carry.")
+
+
+@cache
+def known_keys() -> tuple[str, ...]:
+    """Return every key in dotted form; those of a list's items have ``[]`` after the list's key."""
+    return tuple(_keys_of(ConfigValues, ""))
+
+
+def _keys_of(model: type[BaseModel], prefix: str) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        key = f"{prefix}{field.alias or name}"
+        yield key
+        if _is_model(field.annotation):
+            yield from _keys_of(field.annotation, f"{key}.")
+        for item in get_args(field.annotation):
+            if _is_model(item):
+                yield from _keys_of(item, f"{key}[].")
+
+
+def _is_model(kind: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)

@@ -1,0 +1,203 @@
+"""The kinds of value a config file may hold, each read strictly and refused in plain English."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Annotated, NoReturn
+from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
+from pydantic_core import PydanticCustomError
+
+from billing_cli.pricing.excerpts import quoted
+from billing_cli.pricing.money import exponent
+from billing_cli.settings.database_url import normalise_database_url
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MAX_DECIMALS = 12
+_PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
+_IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+_PREFIX = re.compile(r"[A-Za-z0-9._-]{1,20}", re.ASCII)
+_CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+
+# Zones that differ from machine to machine, are placeholders, or count leap seconds.
+_UNFIT_ZONE = re.compile(r"(right|posix)/|(localtime|posixrules|Factory|leapseconds)$")
+
+
+def refuse(reason: str) -> NoReturn:
+    """Reject the value being validated; ``reason`` completes the sentence "KEY ..."."""
+    # The reason goes in as context: pydantic would take braces in it for a template.
+    raise PydanticCustomError("plain", "{reason}", {"reason": reason})
+
+
+def canonical_decimal(value: Decimal) -> str:
+    """Return the one plain spelling of a decimal: no exponent, no trailing zeros, no ``-0``."""
+    text = format(value, "f")
+    if "." in text:
+        text = text.rstrip("0").rstrip(".")
+    return "0" if text == "-0" else text
+
+
+def _decimal(smallest: int, largest: int, what: str) -> Callable[[object], Decimal]:
+    """Make the reader of an exact decimal of at most 12 decimals between two bounds."""
+
+    def read(value: object) -> Decimal:
+        if isinstance(value, bool) or not isinstance(value, (int, str, Decimal)):
+            refuse(f'must be {what}: a number, or one in quotes such as "0.05"')
+        if isinstance(value, str) and not _PLAIN_DECIMAL.fullmatch(value):
+            refuse(f'must be {what}, written like "0.05", not {quoted(value)}')
+        number = Decimal(value)
+        if not number.is_finite():
+            refuse(f"must be {what}, not {value}")
+        # Bounds first: they keep a number like 1e999999 from being spelled out below.
+        if number < smallest:
+            refuse(f"must be at least {smallest:,}")
+        if number > largest:
+            refuse(f"must be at most {largest:,}")
+        if _decimals(number) > MAX_DECIMALS:
+            refuse(f"may have at most {MAX_DECIMALS} decimals")
+        return Decimal(0) if number.is_zero() else number
+
+    return read
+
+
+def _decimals(number: Decimal) -> int:
+    """Count the decimals that matter: 0.500 has one."""
+    _, digits, power = number.as_tuple()
+    if not isinstance(power, int) or number.is_zero():
+        return 0
+    written = "".join(map(str, digits))
+    return max(0, -power - (len(written) - len(written.rstrip("0"))))
+
+
+def _decimal_schema(smallest: int, largest: int) -> WithJsonSchema:
+    number = {"type": "number", "minimum": smallest, "maximum": largest}
+    text = {"type": "string", "pattern": r"^[0-9]{1,40}(\.[0-9]{1,40})?$"}
+    return WithJsonSchema({"anyOf": [number, text]})
+
+
+def _check_identifier(text: str) -> str:
+    if not _IDENTIFIER.fullmatch(text):
+        refuse(
+            "must be 1 to 64 letters, digits, dots, dashes or underscores,"
+            f" the first a letter or digit, not {quoted(text)}"
+        )
+    return text
+
+
+def _check_name(text: str) -> str:
+    if not text.strip():
+        refuse("must not be blank")
+    if len(text) > 200:  # noqa: PLR2004 - said in the message
+        refuse("must have at most 200 characters")
+    if not text.isprintable():
+        refuse(f"must not hold control characters: {quoted(text)}")
+    return text
+
+
+def _check_prefix(text: str) -> str:
+    if not _PREFIX.fullmatch(text):
+        refuse(f"must be 1 to 20 letters, digits, dots, dashes or underscores, not {quoted(text)}")
+    return text
+
+
+def _check_currency(text: str) -> str:
+    reason = f"must be a currency code of ISO 4217 such as USD, not {quoted(text)}"
+    if not _CURRENCY.fullmatch(text):
+        if _CURRENCY.fullmatch(text.upper()):
+            refuse(f"{reason} (codes are in capitals)")
+        refuse(reason)
+    try:
+        exponent(text)
+    except ValueError:
+        refuse(reason)
+    return text
+
+
+def _check_timezone(text: str) -> str:
+    # Every way in which the lookup fails: unknown, malformed, a folder, too long a name.
+    try:
+        known = not _UNFIT_ZONE.match(text) and ZoneInfo(text) is not None
+    except (ValueError, OSError, KeyError):
+        known = False
+    if not known:
+        refuse(f"must be an IANA time zone such as Europe/London, not {quoted(text)}{_alike(text)}")
+    return text
+
+
+def _alike(text: str) -> str:
+    # Only here: listing every zone reads the whole database of zones.
+    from difflib import get_close_matches
+    from zoneinfo import available_timezones
+
+    zones = {zone.lower(): zone for zone in sorted(available_timezones())}
+    near = get_close_matches(text[:64].lower().replace(" ", "_"), zones, n=1, cutoff=0.75)
+    return f" (did you mean {zones[near[0]]}?)" if near else ""
+
+
+def _check_secret(secret: SecretStr) -> SecretStr:
+    problem = secret_problem(secret.get_secret_value())
+    if problem:
+        refuse(problem)
+    return secret
+
+
+def secret_problem(text: str) -> str | None:
+    """Say what is wrong with a secret without repeating any of it; ``None`` when it is fine."""
+    if not text:
+        return "must not be empty"
+    if not text.isascii() or not text.isprintable() or " " in text:
+        return "must not hold spaces, control characters or characters outside ASCII"
+    return None
+
+
+def _check_path(text: str) -> str:
+    if not text.strip() or "\0" in text:
+        refuse("must be the path of a file")
+    return text
+
+
+def _check_database_url(text: str) -> str:
+    try:
+        return normalise_database_url(text)
+    except ValueError as error:
+        refuse(str(error))
+
+
+# Together with MAX_CORES the largest rate keeps a month's line far inside 64 bits.
+MAX_RATE = 1_000_000
+MAX_PRICE = 1_000_000_000
+MAX_CORES = 1_000_000
+MAX_GB = 1024 * 1024  # One PiB.
+MAX_PERCENT = 100
+
+Rate = Annotated[
+    Decimal, BeforeValidator(_decimal(0, MAX_RATE, "an amount")), _decimal_schema(0, MAX_RATE)
+]
+Price = Annotated[
+    Decimal, BeforeValidator(_decimal(0, MAX_PRICE, "an amount")), _decimal_schema(0, MAX_PRICE)
+]
+Cores = Annotated[
+    Decimal,
+    BeforeValidator(_decimal(0, MAX_CORES, "a number of cores")),
+    _decimal_schema(0, MAX_CORES),
+]
+Gigabytes = Annotated[
+    Decimal, BeforeValidator(_decimal(0, MAX_GB, "a number of GB")), _decimal_schema(0, MAX_GB)
+]
+Percent = Annotated[
+    Decimal,
+    BeforeValidator(_decimal(0, MAX_PERCENT, "a percentage")),
+    _decimal_schema(0, MAX_PERCENT),
+]
+Identifier = Annotated[str, Field(strict=True), AfterValidator(_check_identifier)]
+Name = Annotated[str, Field(strict=True), AfterValidator(_check_name)]
+Prefix = Annotated[str, Field(strict=True), AfterValidator(_check_prefix)]
+Currency = Annotated[str, Field(strict=True), AfterValidator(_check_currency)]
+Timezone = Annotated[str, Field(strict=True), AfterValidator(_check_timezone)]
+FilePath = Annotated[str, Field(strict=True), AfterValidator(_check_path)]
+Secret = Annotated[SecretStr, Field(strict=True), AfterValidator(_check_secret)]
+DatabaseUrl = Annotated[str, Field(strict=True), AfterValidator(_check_database_url)]
