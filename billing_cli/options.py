@@ -11,7 +11,6 @@ import typer
 from billing_cli.errors import UsageError
 from billing_cli.output import OutputFormat
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.instants import parse_instant
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PERIOD: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
@@ -80,6 +79,8 @@ def parse_period(text: str, option: str = "--period") -> str:
 
 def parse_moment(text: str, option: str) -> int:
     """Return the whole second of the RFC 3339 instant ``text``; UsageError names ``option``."""
+    from billing_cli.pricing.instants import parse_instant  # noqa: PLC0415 - builds its tables
+
     try:
         second, _fraction = parse_instant(text)
     except ValueError as error:

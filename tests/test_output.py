@@ -320,12 +320,8 @@ def test_output_is_utf8_in_any_locale() -> None:
 
 @pytest.mark.parametrize("fmt", OutputFormat)
 def test_reader_that_leaves_ends_it_quietly(fmt: OutputFormat) -> None:
-    with subprocess.Popen(
-        command(ROWS, fmt, 20_000),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment(),
-    ) as process:
+    argv, pipe = command(ROWS, fmt, 20_000), subprocess.PIPE
+    with subprocess.Popen(argv, stdout=pipe, stderr=pipe, env=environment()) as process:
         assert process.stdout is not None
         assert process.stderr is not None
         process.stdout.readline()
