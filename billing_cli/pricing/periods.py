@@ -13,6 +13,9 @@ to the next day's, even where the clock falls back over midnight and shows the o
 **A change** at an instant extends the period that runs then to the first boundary of the new
 regime at or after its old end; the periods after it follow the new regime. A change inside a
 period that was extended already extends it again. No two periods start in the same month.
+
+Where the dates of Python end, so does all this: an instant in the first month of the year 1 or
+the last of 9999, or beyond, may raise their ``ValueError`` or ``OverflowError``.
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
 from typing import TYPE_CHECKING, Final
@@ -32,8 +35,11 @@ if TYPE_CHECKING:
 _DAY_SECONDS: Final = 86_400
 _EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
 _ONE_DAY: Final = timedelta(days=1)
+_ONE_SECOND: Final = timedelta(seconds=1)
 _LAST_INVOICE_DAY: Final = 28  # the last day that every month has
 _MONTHS: Final = 12
+_NO_FIRST_MONTH: Final = 0  # before the year 1, and after 9999: no period reaches them
+_NO_LAST_MONTH: Final = (date.max.year + 1) * _MONTHS
 _NAME: Final = re.compile(r"([0-9]{4})-(0[1-9]|1[0-2])")
 
 
@@ -62,14 +68,14 @@ class Regime:
 class _Stretch:
     """Periods in a row that start at one regime's boundaries.
 
-    ``first`` and ``last`` are the months they start in, as :func:`_month_number` counts them;
-    None is without end. The last one ends where the next stretch begins.
+    ``first`` and ``last`` are the months they start in, as :func:`_month_number` counts them.
+    The last period ends where the next stretch begins.
     """
 
     zone: ZoneInfo
     invoice_day: int
-    first: int | None
-    last: int | None = None
+    first: int = _NO_FIRST_MONTH
+    last: int = _NO_LAST_MONTH
 
     def boundary(self, month: int) -> int:
         """Return the midnight of the invoice day in a numbered month."""
@@ -92,28 +98,21 @@ def local_midnight(day: date, zone: ZoneInfo) -> int:
     midnight = datetime.combine(day, time(), zone)
     # PEP 495: fold 0 reads a repeated time as the first, and one in a gap by the offset from
     # before it, which gives an instant after the gap; fold 1 then gives one before it.
-    reached = wall - _seconds(midnight.utcoffset())
-    not_reached = wall - _seconds(midnight.replace(fold=1).utcoffset())
+    reached = wall - _offset(midnight)
+    not_reached = wall - _offset(midnight.replace(fold=1))
     # Outside a gap this loop does not turn: the two are the same, or the second is later.
     while reached - not_reached > 1:
         between = (reached + not_reached) // 2
-        if between + _offset(between, zone) < wall:
+        if between + _offset(datetime.fromtimestamp(between, zone)) < wall:
             not_reached = between
         else:
             reached = between
     return reached
 
 
-def _seconds(offset: timedelta | None) -> int:
-    """Return a UTC offset in seconds; a zone always has one."""
-    if offset is None:
-        msg = "a time zone without a UTC offset"
-        raise ValueError(msg)
-    return offset.days * _DAY_SECONDS + offset.seconds
-
-
-def _offset(instant: int, zone: ZoneInfo) -> int:
-    return _seconds(datetime.fromtimestamp(instant, zone).utcoffset())
+def _offset(moment: datetime) -> int:
+    """Return how many seconds the clock that shows ``moment`` is ahead of UTC."""
+    return (moment.replace(tzinfo=UTC) - moment) // _ONE_SECOND
 
 
 def _local_date(instant: int, zone: ZoneInfo) -> date:
@@ -155,7 +154,7 @@ class Calendar:
         A wrong order, an unknown time zone or an invoice day outside 1-28 is a ``ValueError``.
         """
         first, later = _checked(regimes)
-        self._stretches = [_Stretch(_zone(first.timezone), first.invoice_day, first=None)]
+        self._stretches = [_Stretch(_zone(first.timezone), first.invoice_day)]
         # The zones in force: each from its instant on, the first from the beginning.
         self._zones = [_zone(first.timezone)]
         self._zone_starts: list[int] = []
@@ -171,7 +170,7 @@ class Calendar:
         """Let the period running at ``since`` last until the new regime's next boundary."""
         index, month = self._locate(since)
         running = self._period(index, month)
-        fresh = _Stretch(zone, invoice_day, first=None)
+        fresh = _Stretch(zone, invoice_day)
         begin = fresh.month_at(running.end)
         if fresh.boundary(begin) < running.end:
             begin += 1
@@ -186,21 +185,19 @@ class Calendar:
     def _locate(self, instant: int) -> tuple[int, int]:
         """Return the stretch and month number of the period that holds an instant."""
         index = len(self._stretches) - 1
-        while (first := self._stretches[index].first) is not None:
-            if self._stretches[index].boundary(first) <= instant:
-                break
+        while index and self._begin(index) > instant:
             index -= 1
         stretch = self._stretches[index]
-        month = stretch.month_at(instant)
-        return index, month if stretch.last is None else min(month, stretch.last)
+        return index, min(stretch.month_at(instant), stretch.last)
+
+    def _begin(self, index: int) -> int:
+        """Return where a stretch after the first begins."""
+        stretch = self._stretches[index]
+        return stretch.boundary(stretch.first)
 
     def _period(self, index: int, month: int) -> Period:
         stretch = self._stretches[index]
-        end = stretch.boundary(month + 1)
-        if month == stretch.last:
-            following = self._stretches[index + 1]
-            if following.first is not None:
-                end = following.boundary(following.first)
+        end = self._begin(index + 1) if month == stretch.last else stretch.boundary(month + 1)
         year, month_index = divmod(month, _MONTHS)
         return Period(f"{year:04}-{month_index + 1:02}", stretch.boundary(month), end)
 
@@ -224,9 +221,7 @@ class Calendar:
             raise ValueError(msg)
         month = int(match[1]) * _MONTHS + int(match[2]) - 1
         for index, stretch in enumerate(self._stretches):
-            if stretch.first is not None and month < stretch.first:
-                break
-            if stretch.last is None or month <= stretch.last:
+            if stretch.first <= month <= stretch.last:
                 return self._period(index, month)
         msg = f"no billing period starts in {name}: a change of settings extended the one before"
         raise ValueError(msg)
