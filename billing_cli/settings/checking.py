@@ -114,8 +114,6 @@ def _translated(detail: ErrorDetails) -> Problem:
             text = f"must be at least {context['ge']:,}{instead}"
         case "less_than_equal":
             text = f"must be at most {context['le']:,}{instead}"
-        case "string_unicode":
-            text = "holds half of a surrogate pair, which is no character"
         case _ if kind in _KINDS:
             text = f"must be {_KINDS[kind]}{instead}"
         case _:

@@ -58,8 +58,14 @@ TaxIdentifier = Annotated[Identifier, AfterValidator(_check_tax_id)]
 
 
 class _Part(BaseModel):
-    # An input shown in an error could be a secret, so pydantic is never to show one.
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        # An input shown in an error could be a secret, so pydantic is never to show one.
+        hide_input_in_errors=True,
+        # In the JSON Schema, a key is titled as it is written.
+        field_title_generator=lambda name, _: name,
+    )
 
 
 class ComputeRates(_Part):
@@ -131,7 +137,11 @@ class Tax(_Part):
 class ConfigValues(_Part):
     """Everything a config file may say, with the defaults filled in."""
 
-    model_config = ConfigDict(alias_generator=to_camel, title="Configuration of billing")
+    model_config = ConfigDict(
+        title="Configuration of billing",
+        alias_generator=to_camel,
+        field_title_generator=lambda name, _: to_camel(name),
+    )
 
     enabled: StrictBool = Field(
         default=True, description="Whether metering and jobs do anything.", examples=[True]
@@ -140,7 +150,7 @@ class ConfigValues(_Part):
         default="usage", description="What users are charged for.", examples=["hybrid"]
     )
     compute_rates: ComputeRates = Field(
-        default_factory=ComputeRates, description="What a unit of each resource costs."
+        default_factory=ComputeRates, description="The price of a unit of each resource."
     )
     stripe_enabled: StrictBool = Field(
         default=False, description="Whether payments go through Stripe.", examples=[True]

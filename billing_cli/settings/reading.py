@@ -52,6 +52,8 @@ def read_document(content: bytes) -> tuple[dict[str, object], list[str]]:
         raise DocumentError(f"is not JSON: {_plain(error.msg)} at {where}") from None
     except RecursionError:
         raise DocumentError("is nested too deeply") from None
+    if not _encodable(document):
+        raise DocumentError("holds an escape such as \\ud800 that is half a character")
     if not isinstance(document, dict):
         raise DocumentError(f"must hold a JSON object, not {_kind(document)}")
     return document, repeated
@@ -85,6 +87,15 @@ def _refuse_constant(name: str) -> NoReturn:
 def _plain(message: str) -> str:
     """Turn the first letter of the parser's message small, to stand inside a sentence."""
     return message[:1].lower() + message[1:]
+
+
+def _encodable(document: object) -> bool:
+    """Tell whether every text can be written again: JSON's escapes can make some that cannot."""
+    try:
+        json.dumps(document, ensure_ascii=False, default=str).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _kind(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Annotated, NoReturn
+from unicodedata import category
 from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
@@ -22,6 +23,10 @@ _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,20}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
+
+# Unicode's kinds of character that steer a terminal, or hide: controls, formats, line ends.
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_JOINERS = "\u200c\u200d"  # Of the formats, Persian and emoji need these.
 
 # Zones that differ from machine to machine, are placeholders, or count leap seconds.
 _UNFIT_ZONE = re.compile(r"(right|posix)/|(localtime|posixrules|Factory|leapseconds)$")
@@ -79,6 +84,10 @@ def _decimal_schema(smallest: int, largest: int) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [number, text]})
 
 
+def _text_schema(pattern: re.Pattern[str]) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "pattern": f"^{pattern.pattern}$"})
+
+
 def _check_identifier(text: str) -> str:
     if not _IDENTIFIER.fullmatch(text):
         refuse(
@@ -93,7 +102,7 @@ def _check_name(text: str) -> str:
         refuse("must not be blank")
     if len(text) > 200:  # noqa: PLR2004 - said in the message
         refuse("must have at most 200 characters")
-    if not text.isprintable():
+    if any(category(character) in _HIDDEN and character not in _JOINERS for character in text):
         refuse(f"must not hold control characters: {quoted(text)}")
     return text
 
@@ -193,10 +202,14 @@ Percent = Annotated[
     BeforeValidator(_decimal(0, MAX_PERCENT, "a percentage")),
     _decimal_schema(0, MAX_PERCENT),
 ]
-Identifier = Annotated[str, Field(strict=True), AfterValidator(_check_identifier)]
+Identifier = Annotated[
+    str, Field(strict=True), AfterValidator(_check_identifier), _text_schema(_IDENTIFIER)
+]
 Name = Annotated[str, Field(strict=True), AfterValidator(_check_name)]
-Prefix = Annotated[str, Field(strict=True), AfterValidator(_check_prefix)]
-Currency = Annotated[str, Field(strict=True), AfterValidator(_check_currency)]
+Prefix = Annotated[str, Field(strict=True), AfterValidator(_check_prefix), _text_schema(_PREFIX)]
+Currency = Annotated[
+    str, Field(strict=True), AfterValidator(_check_currency), _text_schema(_CURRENCY)
+]
 Timezone = Annotated[str, Field(strict=True), AfterValidator(_check_timezone)]
 FilePath = Annotated[str, Field(strict=True), AfterValidator(_check_path)]
 Secret = Annotated[SecretStr, Field(strict=True), AfterValidator(_check_secret)]

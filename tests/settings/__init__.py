@@ -1,0 +1,1 @@
+"""Tests of the settings, a file for each module of them."""

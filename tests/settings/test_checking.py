@@ -1,0 +1,198 @@
+"""Everything that is wrong with a config file, said at once and in plain words."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import pydantic
+import pytest
+
+from billing_cli.settings import ComputeRates, ConfigurationError, known_keys
+from tests.settings.support import SECRET, load, problems
+
+WRONG: dict[str, Any] = {
+    "enabled": "yes",
+    "billingMode": "u\x1b[31m[bold]red",
+    "computeRates": {"cpu_per_core_hour": -1, "cpu_per_core_huor": 1, "memory_per_gb_hour": {}},
+    "stripeEnabled": 1,
+    "stripeSecretKey": 5,
+    "stripeSecretKeyFile": 5,
+    "stripeWebhookSecret": "whsec_ x",
+    "stripeWebhookSecretFile": "",
+    "subscriptionPlans": [
+        {"id": "a b", "name": "\x1b]0;title\x07", "price": "1e3", "cpu_limit": True},
+        {"id": "a b", "name": " ", "price": -1, "interval": "week", "overage": 1, "billing": ""},
+        3,
+    ],
+    "invoiceDay": 29,
+    "usageCalculationInterval": "60 * * * *",
+    "alertThreshold": 80.5,
+    "autoSuspendOnOverage": None,
+    "gracePeriodDays": "7",
+    "currency": "usd",
+    "timezone": "Europe/london",
+    "databaseUrl": "mysql://u:pw@h/d",
+    "paymentTermsDays": [SECRET],
+    "heartbeatTimeoutMinutes": 0,
+    "invoicePrefix": "a/b",
+    "taxes": [
+        {"id": "none", "name": "x" * 201, "percent": 101, "default": True},
+        {"id": "b", "name": 5, "percent": True, "default": True},
+    ],
+    "stripeSecretkey": SECRET,
+    "\x1b[2J": 1,
+}
+
+
+def test_everything_that_is_wrong_is_said_at_once() -> None:
+    said = problems(WRONG)
+    for key in known_keys():
+        pattern = re.escape(key).replace(r"\[\]", r"\[\d\]")
+        optional = {
+            "computeRates",
+            "computeRates.storage_per_gb_month",
+            "subscriptionPlans",
+            "taxes",
+        }
+        optional |= {f"subscriptionPlans[].{kind}_limit" for kind in ("memory", "storage")}
+        assert key in optional or any(re.fullmatch(pattern, path) for path in said), key
+    assert said["enabled"] == "must be true or false, not 'yes'"
+    assert said["gracePeriodDays"] == "must be a whole number, not '7'"
+    assert said["alertThreshold"] == "must be a whole number, not 80.5"
+    assert said["autoSuspendOnOverage"] == "must be true or false, not null"
+    assert said["invoiceDay"] == "must be at most 28, not 29"
+    assert said["subscriptionPlans[0].interval"] == "is missing"
+    assert said["subscriptionPlans[1].interval"] == 'must be "month" or "year", not \'week\''
+    assert said["subscriptionPlans[2]"] == "must be an object in braces, not 3"
+    assert said["subscriptionPlans[1].id"] == "repeats 'a b'"
+    assert said["taxes[1].default"] == "is true for a second tax: one can be the default"
+    assert said["currency"].endswith("not 'usd' (codes are in capitals)")
+    assert said["timezone"].endswith("not 'Europe/london' (did you mean Europe/London?)")
+    assert said["stripeSecretkey"] == "is not a known key (did you mean stripeSecretKey?)"
+
+
+def test_what_is_said_is_plain_harmless_and_secret() -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load(WRONG)
+    lines = caught.value.message.split("\n")
+    assert lines[0] == f"billing.json has {len(caught.value.problems)} problems:"
+    assert len(lines) == len(caught.value.problems) + 1
+    assert all(line.isprintable() for line in lines)
+    assert r"'u\x1b[31m[bold]red'" in caught.value.message
+    assert r"['\x1b[2J']: is not a known key" in caught.value.message
+    for jargon in (
+        "Input should",
+        "input_",
+        "pydantic",
+        "validation error",
+        "Decimal",
+        "tuple",
+        "None",
+    ):
+        assert jargon not in caught.value.message
+    assert SECRET not in caught.value.message
+    assert "pw" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("content", "path", "hint"),
+    [
+        ({"invoice_day": 1}, "invoice_day", " (did you mean invoiceDay?)"),
+        ({"Billingmode": 1}, "Billingmode", " (did you mean billingMode?)"),
+        (
+            {"cpu_per_core_hour": 1},
+            "cpu_per_core_hour",
+            " (did you mean computeRates.cpu_per_core_hour?)",
+        ),
+        ({"zzzzzz": 1}, "zzzzzz", ""),
+        (
+            {"computeRates": {"gpu": 1}},
+            "computeRates.gpu",
+            " (known here: cpu_per_core_hour, memory_per_gb_hour, storage_per_gb_month)",
+        ),
+        (
+            {"taxes": [{"id": "a", "name": "A", "percent": 1, "defualt": True}]},
+            "taxes[0].defualt",
+            " (did you mean default?)",
+        ),
+    ],
+)
+def test_an_unknown_key_names_the_nearest_known(content: object, path: str, hint: str) -> None:
+    assert problems(content) == {path: f"is not a known key{hint}"}
+
+
+@pytest.mark.parametrize("value", [SECRET, "postgresql://u:pw@h/d", f"x {SECRET}"])
+def test_a_secret_in_the_wrong_place_is_not_repeated(value: str) -> None:
+    assert problems({"invoiceDay": value}) == {"invoiceDay": "must be a whole number"}
+
+
+@pytest.mark.parametrize(
+    "zone",
+    [
+        "",
+        "UTC ",
+        "Mars/Base",
+        "../etc/passwd",
+        "/etc/localtime",
+        "localtime",
+        "right/UTC",
+        "America",
+        "posixrules",
+        "Factory",
+        "x" * 300,
+        "a\0b",
+        "\x1b[0m",
+    ],
+)
+def test_only_zones_that_are_the_same_everywhere_are_taken(zone: str) -> None:
+    assert "must be an IANA time zone" in problems({"timezone": zone})["timezone"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata", "America/Havana", "Etc/GMT+5"])
+def test_zones_are_taken(zone: str) -> None:
+    assert load({"timezone": zone}).values.timezone == zone
+
+
+@pytest.mark.parametrize("code", ["XYZ", "US", "XAU", "US\n", "éUR", ""])
+def test_only_currencies_with_a_minor_unit_are_taken(code: str) -> None:
+    assert "ISO 4217" in problems({"currency": code})["currency"]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "\x1b[1m", "a\u202eb", "a\u2028b", "\x9b31m", "\t"])
+def test_a_name_that_could_steer_a_terminal_is_refused(name: str) -> None:
+    said = problems({"taxes": [{"id": "a", "name": name, "percent": 1}]})["taxes[0].name"]
+    assert said.isprintable()
+    assert "control characters" in said or said == "must not be blank"
+
+
+@pytest.mark.parametrize(
+    "name", ["TVA 20\u00a0%", "消費税", "=SUM(A1)", "[red]", "'; --", "👩\u200d💻"]
+)
+def test_any_other_name_is_taken(name: str) -> None:
+    assert load({"taxes": [{"id": "a", "name": name, "percent": 1}]}).values.taxes[0].name == name
+
+
+def test_a_file_that_says_everything_is_taken() -> None:
+    values = load(
+        {
+            "currency": "KWD",
+            "invoicePrefix": "ACME-1.x_",
+            "paymentTermsDays": 0,
+            "heartbeatTimeoutMinutes": 15,
+            "subscriptionPlans": [
+                {"id": "a", "name": "A", "price": "0", "interval": "month", "overage": "charge"},
+            ],
+            "taxes": [{"id": "vat-20", "name": "VAT", "percent": "8.875", "default": True}],
+        }
+    ).values
+    assert (values.currency, values.invoice_prefix) == ("KWD", "ACME-1.x_")
+    assert values.subscription_plans[0].overage == "charge"
+    assert values.taxes[0].default
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "sNaN"])
+def test_the_model_itself_refuses_what_is_no_number(number: str) -> None:
+    with pytest.raises(pydantic.ValidationError, match="must be an amount, not"):
+        ComputeRates.model_validate({"cpu_per_core_hour": Decimal(number)})
