@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 MASK = "********"
 
@@ -46,8 +47,6 @@ def _sqlite_file(path: str) -> str:
     if "?" in path or "://" in path:
         raise ValueError('must not hold "?" or "://" unless it is a URL')
     if path.startswith("~"):
-        from pathlib import Path
-
         try:
             path = str(Path(path).expanduser())
         except RuntimeError:

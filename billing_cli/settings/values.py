@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, NoReturn
 from unicodedata import category
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 MAX_DECIMALS = 12
+_LONGEST_NAME = 200
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,20}", re.ASCII)
@@ -100,8 +102,8 @@ def _check_identifier(text: str) -> str:
 def _check_name(text: str) -> str:
     if not text.strip():
         refuse("must not be blank")
-    if len(text) > 200:  # noqa: PLR2004 - said in the message
-        refuse("must have at most 200 characters")
+    if len(text) > _LONGEST_NAME:
+        refuse(f"must have at most {_LONGEST_NAME} characters")
     if any(category(character) in _HIDDEN and character not in _JOINERS for character in text):
         refuse(f"must not hold control characters: {quoted(text)}")
     return text
@@ -138,10 +140,7 @@ def _check_timezone(text: str) -> str:
 
 
 def _alike(text: str) -> str:
-    # Only here: listing every zone reads the whole database of zones.
-    from difflib import get_close_matches
-    from zoneinfo import available_timezones
-
+    # Listing every zone reads the whole database of zones: not before it has to be.
     zones = {zone.lower(): zone for zone in sorted(available_timezones())}
     near = get_close_matches(text[:64].lower().replace(" ", "_"), zones, n=1, cutoff=0.75)
     return f" (did you mean {zones[near[0]]}?)" if near else ""
