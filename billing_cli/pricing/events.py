@@ -166,7 +166,7 @@ def order_key(  # noqa: PLR0913, PLR0917 - the columns it is made of
     state: str | None,
     event_id: str,
     origin: str,
-) -> tuple[int, str, int, bool, int, bytes, bytes]:
+) -> tuple[int, str, int, bool, int, str, str]:
     """Return what puts events in the order in which they are folded.
 
     By the time in full precision; at the same instant ``session.created`` first and ends last;
@@ -175,13 +175,14 @@ def order_key(  # noqa: PLR0913, PLR0917 - the columns it is made of
     """
     if kind == CREATED:
         rank = 0
-    elif kind in ENDS or (kind == STATE_CHANGED and state in END_STATES):
+    elif kind in ENDS or (kind == STATE_CHANGED and state is not None and state.lower() in END_STATES):
         rank = 2
     else:
         rank = 1
     is_number = event_id.isascii() and event_id.isdigit()
     number = int(event_id) if is_number else 0
-    return second, fraction, rank, not is_number, number, event_id.encode(), origin.encode()
+    # Text compares by code point, which is the order of its UTF-8 bytes.
+    return second, fraction, rank, not is_number, number, event_id, origin
 
 
 def _identity(origin: str, event_id: str | int | None, payload: str) -> tuple[str, str]:

@@ -1,0 +1,68 @@
+"""What a command works with. Nothing is read, opened or connected before it is asked for."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from billing_cli.clock import Clock
+
+if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
+
+    from billing_cli.settings import Settings
+    from billing_cli.store.unit_of_work import UnitOfWork
+
+
+@dataclass
+class App:
+    """The global options, and from them the settings, the clock and the database.
+
+    ``config``, ``database`` and ``at`` are the values of ``--config``, ``--database`` and
+    ``--at``, or of their environment variables.
+    """
+
+    config: str | None = None
+    database: str | None = None
+    at: str | None = None
+
+    @cached_property
+    def clock(self) -> Clock:
+        """The clock, standing still at ``--at`` where that is given."""
+        if self.at is None:
+            return Clock()
+        from billing_cli.options import parse_moment  # noqa: PLC0415 - only with --at
+
+        return Clock(parse_moment(self.at, "--at"))
+
+    @cached_property
+    def settings(self) -> Settings:
+        """The settings, read once; what is doubtful about them is said on stderr."""
+        from billing_cli.output import warn  # noqa: PLC0415 - keeps --help fast
+        from billing_cli.settings import load_settings  # noqa: PLC0415
+
+        settings = load_settings(self.config, self.database, os.environ)
+        for warning in settings.warnings:
+            warn(warning)
+        return settings
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The database's engine; connects only when used, and does not look at the schema."""
+        from billing_cli.store.engine import open_engine  # noqa: PLC0415 - imports SQLAlchemy
+
+        return open_engine(self.settings.database_url)
+
+    def unit_of_work(self, *, rehearse: bool = False) -> UnitOfWork:
+        """Return a unit of work on a database whose schema fits.
+
+        An empty database is set up; one that does not fit raises
+        :class:`~billing_cli.errors.NotConfiguredError`. With ``rehearse`` nothing is kept.
+        """
+        from billing_cli.store.schema import ensure_schema  # noqa: PLC0415
+        from billing_cli.store.unit_of_work import UnitOfWork  # noqa: PLC0415
+
+        ensure_schema(self.engine)
+        return UnitOfWork(self.engine, rehearse=rehearse)

@@ -1,0 +1,68 @@
+"""``billing db``: the schema, checks and backups."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from billing_cli.app import App
+from billing_cli.options import OutputOption
+from billing_cli.output import Column, OutputFormat, emit, emit_object, message
+
+cli = typer.Typer(no_args_is_help=True, help="Look after the database.")
+
+
+@cli.command()
+def upgrade(context: typer.Context) -> None:
+    """Bring an older database to the schema that this program needs.
+
+    Example: billing db backup before.db && billing db upgrade
+    """
+    from billing_cli.services import db as service  # noqa: PLC0415
+
+    app: App = context.obj
+    message(service.upgrade(app))
+
+
+@cli.command()
+def current(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Show the database, its schema and the schema that this program needs.
+
+    Example: billing db current -o json
+    """
+    from billing_cli.services import db as service  # noqa: PLC0415
+
+    app: App = context.obj
+    emit_object(service.current(app), output)
+
+
+@cli.command()
+def check(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
+    """Check the database: schema, integrity, constraints, and totals that must agree.
+
+    Exits with 7 when a check fails. Example: billing db check -o json
+    """
+    from billing_cli.services import db as service  # noqa: PLC0415
+
+    app: App = context.obj
+    columns = [Column("check"), Column("result"), Column("detail")]
+    rows = service.check(app)
+    emit(rows, columns, output)
+    service.require_sound(rows)
+
+
+@cli.command()
+def backup(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the copy.")],
+) -> None:
+    """Write a consistent copy of a SQLite database while others go on writing.
+
+    For PostgreSQL use pg_dump. Example: billing db backup /backups/billing-2025-02-01.db
+    """
+    from billing_cli.services import db as service  # noqa: PLC0415
+
+    app: App = context.obj
+    message(service.backup(app, file))

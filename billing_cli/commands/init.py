@@ -1,0 +1,34 @@
+"""``billing init``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from billing_cli.app import App
+
+HELP = """Write a config file and prepare the database; never overwrites.
+
+Examples:
+
+  billing init
+
+  billing init --file /etc/billing/config.json
+"""
+
+
+def init(
+    context: typer.Context,
+    file: Annotated[
+        Path, typer.Option("--file", metavar="FILE", help="Where to write the config file.")
+    ] = Path("billing.json"),
+) -> None:
+    """Write the packaged sample where no file is, and set an empty database up."""
+    from billing_cli.output import message  # noqa: PLC0415
+    from billing_cli.services import init as service  # noqa: PLC0415
+
+    app: App = context.obj
+    for line in service.prepare(app, file):
+        message(line)

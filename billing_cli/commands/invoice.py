@@ -1,0 +1,199 @@
+"""``billing invoice``: making, finalizing, voiding and showing invoices."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from billing_cli.app import App
+from billing_cli.commands.switch import is_disabled
+from billing_cli.errors import UsageError
+from billing_cli.options import (
+    DryRunOption,
+    FromOption,
+    OutputOption,
+    PeriodOption,
+    ToOption,
+    UsersOption,
+    parse_period,
+    parse_span,
+)
+from billing_cli.output import (
+    Column,
+    OutputFormat,
+    Section,
+    emit,
+    emit_object,
+    message,
+    progress,
+    warn,
+)
+
+cli = typer.Typer(no_args_is_help=True, help="Make invoices from usage, and look after them.")
+
+_COLUMNS = (
+    Column("id", numeric=True),
+    Column("invoice_number"),
+    Column("user_id"),
+    Column("period"),
+    Column("period_start", table=False),
+    Column("period_end", table=False),
+    Column("subtotal", numeric=True, wide=True),
+    Column("tax", numeric=True, wide=True),
+    Column("credits", numeric=True, wide=True),
+    Column("total", numeric=True),
+    Column("currency", wide=True),
+    Column("status"),
+    Column("created_at", table=False),
+    Column("sent_at", wide=True),
+    Column("due_date", wide=True),
+    Column("paid_at", table=False),
+)
+_LINES = (
+    Column("description"),
+    Column("quantity", numeric=True),
+    Column("unit"),
+    Column("unit_price", numeric=True),
+    Column("amount", numeric=True),
+)
+
+InvoiceArgument = Annotated[
+    str, typer.Argument(metavar="ID|NUMBER", help="An invoice's id or number.")
+]
+
+
+@cli.command()
+def generate(  # noqa: PLR0913, PLR0917 - options
+    context: typer.Context,
+    period: PeriodOption = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    users: UsersOption = None,
+    finalize: Annotated[
+        bool, typer.Option("--finalize", help="Number and freeze them at once, instead of drafts.")
+    ] = False,
+    dry_run: DryRunOption = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Make invoices: by default for every complete period that has something unbilled.
+
+    Meters up to the period's end first. Again refreshes drafts and leaves all else alone.
+
+    Examples: billing invoice generate --dry-run; billing invoice generate --period 2025-01
+    --finalize; billing invoice generate --user john --from 2025-01-01 --to 2025-01-31
+    """
+    from billing_cli.services import invoice as service  # noqa: PLC0415
+
+    app: App = context.obj
+    span = parse_span(period, first, last)
+    if is_disabled(app):
+        return
+    with progress(None, "invoicing") as advance:
+        made = service.generate(app, span, users, advance, finalize=finalize, dry_run=dry_run)
+    _tell(made, output, "nothing to invoice")
+
+
+@cli.command("list")
+def list_(
+    context: typer.Context,
+    period: PeriodOption = None,
+    users: UsersOption = None,
+    status: Annotated[
+        str | None,
+        typer.Option("--status", metavar="STATUS", help="draft, sent, paid, overdue or void."),
+    ] = None,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """List invoices by period and user.
+
+    Examples: billing invoice list --status sent; billing invoice list --period 2025-01 -o csv
+    """
+    from billing_cli.services import invoice as service  # noqa: PLC0415
+
+    app: App = context.obj
+    if period is not None:
+        parse_period(period)
+    if status is not None and status not in service.STATUSES:
+        raise UsageError(
+            f"--status: {status!r} is not a status", f"use one of: {', '.join(service.STATUSES)}"
+        )
+    with service.listing(app, period, users, status) as rows:
+        if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
+            found = list(rows)
+            emit(found, _COLUMNS, output, footer=service.sums(found), empty="no invoices")
+        else:
+            emit(rows, _COLUMNS, output)
+
+
+@cli.command()
+def show(
+    context: typer.Context, invoice: InvoiceArgument, output: OutputOption = OutputFormat.TABLE
+) -> None:
+    """Show an invoice with its lines.
+
+    Example: billing invoice show INV-2025-000001 -o json
+    """
+    from billing_cli.services import invoice as service  # noqa: PLC0415
+
+    app: App = context.obj
+    emit_object(service.show(app, invoice), output, sections=[Section("lines", _LINES)])
+
+
+@cli.command()
+def finalize(
+    context: typer.Context,
+    invoices: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID…]", help="Drafts, by their ids.")
+    ] = None,
+    period: PeriodOption = None,
+    dry_run: DryRunOption = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Refresh drafts, number them, apply credits and freeze them; --period closes the period.
+
+    Examples: billing invoice finalize 12 13; billing invoice finalize --period 2025-01
+    """
+    from billing_cli.services import invoice as service  # noqa: PLC0415
+
+    app: App = context.obj
+    if (period is not None) == bool(invoices):
+        raise UsageError("name the drafts by their ids, or a --period", "but not both")
+    if period is not None:
+        parse_period(period)
+    if is_disabled(app):
+        return
+    with progress(None, "finalizing") as advance:
+        made = service.finalize(app, invoices or [], period, advance, dry_run=dry_run)
+    _tell(made, output, "no drafts to finalize")
+
+
+@cli.command()
+def void(
+    context: typer.Context,
+    invoice: InvoiceArgument,
+    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the invoice.")],
+    write_off: Annotated[
+        bool, typer.Option("--write-off", help="Never bill its usage again.")
+    ] = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Void an invoice: its usage is held back until its period is generated again by name.
+
+    Example: billing invoice void INV-2025-000001 --reason "Wrong address"
+    """
+    from billing_cli.services import invoice as service  # noqa: PLC0415
+
+    app: App = context.obj
+    emit([service.void(app, invoice, reason, write_off=write_off)], _COLUMNS, output)
+
+
+def _tell(made: object, output: OutputFormat, empty: str) -> None:
+    from billing_cli.services.invoice import Made, sums  # noqa: PLC0415
+
+    assert isinstance(made, Made)  # noqa: S101
+    if made.warning:
+        warn(made.warning)
+    emit(made.rows, _COLUMNS, output, footer=sums(made.rows), empty=empty)
+    for note in made.notes:
+        message(note)

@@ -1,0 +1,89 @@
+"""``billing meter rejected``: lines that could not be taken."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from billing_cli.app import App
+from billing_cli.errors import UsageError
+from billing_cli.options import OutputOption
+from billing_cli.output import Column, OutputFormat, emit, emit_object, message
+
+cli = typer.Typer(no_args_is_help=True, help="Look after lines that were rejected.")
+
+IdsArgument = Annotated[
+    list[int] | None, typer.Argument(metavar="[ID…]", help="Ids, as the list shows them.")
+]
+AllOption = Annotated[bool, typer.Option("--all", help="All rejected lines.")]
+
+
+@cli.command("list")
+def list_(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
+    """List rejected lines with file, line and reason.
+
+    Example: billing meter rejected list -o csv
+    """
+    from billing_cli.services import rejected as service  # noqa: PLC0415
+
+    app: App = context.obj
+    columns = [
+        Column("id", numeric=True),
+        Column("file"),
+        Column("line", numeric=True),
+        Column("reason"),
+        Column("rejected_at", wide=True),
+        Column("content", wide=True),
+    ]
+    with service.rows(app) as rows:
+        emit(rows, columns, output, empty="nothing is rejected")
+
+
+@cli.command()
+def export(context: typer.Context) -> None:
+    """Write the rejected lines to stdout exactly as they came in, to be mended.
+
+    Example: billing meter rejected export > mend.jsonl
+    """
+    from billing_cli.services import rejected as service  # noqa: PLC0415
+
+    app: App = context.obj
+    message(f"{service.export(app):,} lines")
+
+
+@cli.command()
+def retry(
+    context: typer.Context,
+    ids: IdsArgument = None,
+    all_lines: AllOption = False,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Try rejected lines again, for instance after an upgrade; exits with 5 if some still fail.
+
+    Examples: billing meter rejected retry --all; billing meter rejected retry 3 4
+    """
+    from billing_cli.services import rejected as service  # noqa: PLC0415
+
+    app: App = context.obj
+    report = service.retry(app, _chosen(ids, all_lines=all_lines))
+    emit_object(service.retry_row(report), output)
+    service.require_clean(report)
+
+
+@cli.command()
+def drop(context: typer.Context, ids: IdsArgument = None, all_lines: AllOption = False) -> None:
+    """Delete rejected lines for good.
+
+    Examples: billing meter rejected drop 3; billing meter rejected drop --all
+    """
+    from billing_cli.services import rejected as service  # noqa: PLC0415
+
+    app: App = context.obj
+    message(f"dropped {service.drop(app, _chosen(ids, all_lines=all_lines)):,} lines")
+
+
+def _chosen(ids: list[int] | None, *, all_lines: bool) -> list[int] | None:
+    if all_lines == bool(ids):
+        raise UsageError("name the lines by their ids, or say --all", "but not both")
+    return ids or None

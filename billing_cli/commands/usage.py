@@ -1,0 +1,77 @@
+"""``billing usage``."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from billing_cli.app import App
+from billing_cli.options import (
+    FromOption,
+    OutputOption,
+    PeriodOption,
+    ToOption,
+    UserOption,
+    parse_span,
+)
+from billing_cli.output import Column, OutputFormat, emit, message
+
+HELP = """Show quantities and costs, of the running period by default.
+
+Examples:
+
+  billing usage
+
+  billing usage --user john --period 2025-01 --by day
+
+  billing usage --from 2025-01-01 --to 2025-01-07 --by session -o csv
+"""
+
+
+class Grouping(StrEnum):
+    """What to group by."""
+
+    USER = "user"
+    RESOURCE = "resource"
+    DAY = "day"
+    SESSION = "session"
+
+
+def usage(  # noqa: PLR0913, PLR0917 - options
+    context: typer.Context,
+    user: UserOption = None,
+    period: PeriodOption = None,
+    first: FromOption = None,
+    last: ToOption = None,
+    by: Annotated[Grouping, typer.Option("--by", help="What each row is about.")] = Grouping.USER,
+    output: OutputOption = OutputFormat.TABLE,
+) -> None:
+    """Print usage records summed by user, resource, local day or session."""
+    from billing_cli.services import usage as service  # noqa: PLC0415
+
+    app: App = context.obj
+    span = parse_span(period, first, last)
+    grouping = service.Grouping(by.value)
+    with service.report(app, span, user, grouping) as report:
+        for note in report.notes:
+            message(note)
+        columns = [
+            Column(name)
+            for name in dict.fromkeys((service.COLUMN_OF[grouping], "resource_type"))
+        ]
+        columns += [
+            Column("quantity", numeric=True),
+            Column("unit"),
+            Column("unit_price", numeric=True),
+            Column("total_cost", numeric=True),
+        ]
+        if output not in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
+            emit(report.rows, columns, output)
+            return
+        rows = list(report.rows)
+        total = sum((Decimal(str(row["total_cost"])) for row in rows), Decimal(0))
+        footer = {columns[0].key: "Total", "total_cost": str(total)}
+        emit(rows, columns, output, footer=footer, title=report.title, empty="no usage")

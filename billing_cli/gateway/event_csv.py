@@ -1,0 +1,208 @@
+"""CSV with a header: each row becomes a JSON object in the form that its columns show."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import deque
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from billing_cli.gateway.event_bytes import ProblemKind
+from billing_cli.gateway.event_lines import (
+    KEPT_BYTES,
+    BadLine,
+    FileProblem,
+    Found,
+    Line,
+    is_json,
+    split_lines,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+# The column that tells the form of the rows; if there are several, the first of these counts.
+_FORMS: Final = ("specversion", "eventType", "event")
+_FIELDS: Final = (*_FORMS, "id", "timestamp", "time", "type", "source", "data", "metadata")
+_CONTENTS: Final = ("state", "resources.cpu", "resources.memory", "resources.storage")
+_NAMES: Final = {
+    **{name.lower(): name for name in _FIELDS},
+    **{f"data.{name}": f"data.{name}" for name in ("id", "user", *_CONTENTS)},
+    **{f"metadata.{name}": f"metadata.{name}" for name in _CONTENTS},
+    "event_type": "eventType",
+}
+# What a column stands for: in a webhook or CloudEvent, and in a row of the activity log.
+_ALIASES: Final = {
+    **dict.fromkeys(("session", "session_id", "sessionid"), ("data.id", "sessionId")),
+    **dict.fromkeys(("user", "user_id", "userid"), ("data.user", "userId")),
+    **{name.rpartition(".")[2]: (f"data.{name}", f"metadata.{name}") for name in _CONTENTS},
+}
+_JSON_COLUMNS: Final = (("data",), ("metadata",))
+_WHOLE_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,1000}")
+_MAYBE_GROWING: Final = ": the file may still be being written"
+
+
+def is_header(line: bytes) -> bool:
+    """Tell whether ``line`` names a column that an event can have."""
+    try:
+        cells = next(csv.reader([line.decode()]), [])
+    except (ValueError, csv.Error):
+        return False
+    return any(map(_is_known, cells))
+
+
+def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
+    """Yield a JSON object for each row of ``chunks`` under its header.
+
+    A dotted column (``data.resources.cpu``) nests; ``session``, ``user``, ``state``, ``cpu``,
+    ``memory`` and ``storage`` stand for the place their form has for them; an empty cell is
+    absent. A cell has at most 131,072 characters, the limit of Python's csv module.
+    """
+    rows = _rows(_Lines(split_lines(chunks, blank=True)))
+    first = next(rows, None)
+    if first is None or isinstance(first, FileProblem):
+        yield from filter(None, [first])
+        return
+    try:
+        header = _Header(first.cells if isinstance(first, _Row) else ())
+    except ValueError as error:
+        raw = first.raw[:KEPT_BYTES]
+        yield FileProblem(first.number, ProblemKind.HEADER, str(error), raw)
+        return
+    for row in rows:
+        if not isinstance(row, _Row):
+            yield row
+        elif len(row.cells) == header.width:
+            yield Line(row.number, header.as_json(row.cells), row.complete)
+        else:
+            reason = f"the header has {header.width} cells, the row {len(row.cells)}"
+            reason += "" if row.complete else _MAYBE_GROWING
+            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason)
+
+
+class _Row(NamedTuple):
+    """The cells of a row, the line it starts at and what was written there."""
+
+    number: int
+    raw: bytes
+    cells: list[str]
+    complete: bool
+
+
+class _Lines:
+    """Lines for a csv reader; those it took in vain can be given back."""
+
+    def __init__(self, found: Iterator[Found]) -> None:
+        self._found = found
+        self._again: deque[Found] = deque()
+        self._taken: list[Line] = []
+
+    def next(self) -> Found | None:
+        """Return the next line or problem, None at the end."""
+        return self._again.popleft() if self._again else next(self._found, None)
+
+    def texts(self, first: Line) -> Iterator[str]:
+        """Yield ``first`` and the lines after it, as many as the reader needs for one row."""
+        found: Found | None = first
+        self._taken.clear()
+        while isinstance(found, Line):
+            self._taken.append(found)
+            yield found.raw.decode(errors="surrogateescape") + "\n"
+            found = self.next()
+        if found is not None:
+            self._again.appendleft(found)
+
+    def taken(self) -> list[Line]:
+        """Return the lines that the reader took."""
+        return self._taken
+
+    def give_back(self) -> None:
+        """Have all lines that the reader took, but the first, read again."""
+        self._again.extendleft(reversed(self._taken[1:]))
+
+
+def _rows(lines: _Lines) -> Iterator[_Row | BadLine | FileProblem]:
+    """Yield the rows of ``lines``; one that cannot be read costs its first line, no more."""
+    while (found := lines.next()) is not None:
+        if not isinstance(found, Line):
+            yield found
+            continue
+        if not found.raw.strip():
+            continue
+        try:
+            cells = next(csv.reader(lines.texts(found), strict=True), [])
+            "".join(cells).encode()
+        except csv.Error as error:
+            lines.give_back()
+            reason = f"the row is not readable as CSV: {error}"
+        except UnicodeEncodeError:
+            lines.give_back()
+            reason = "the row is not UTF-8"
+        else:
+            taken = lines.taken()
+            raw = b"\n".join(line.raw for line in taken)
+            yield _Row(found.number, raw, cells, taken[-1].complete)
+            continue
+        reason += "" if found.complete else _MAYBE_GROWING
+        yield BadLine(found.number, found.raw[:KEPT_BYTES], reason)
+
+
+class _Header:
+    """The columns, each as the path of its value in the JSON object of a row."""
+
+    def __init__(self, cells: Sequence[str]) -> None:
+        """Understand the names in ``cells``; ValueError says why they cannot be a header."""
+        if not any(map(_is_known, cells)):
+            msg = (
+                "there is no header: the first row has to name the columns, "
+                "for instance event,timestamp,session,user"
+            )
+            raise ValueError(msg)
+        named = {_NAMES.get(cell.strip().lower()) for cell in cells}
+        form = next((form for form in _FORMS if form in named), None)
+        if form is None:
+            msg = "the header has none of the columns event, eventType and specversion"
+            raise ValueError(msg)
+        self._activity = form == "eventType"
+        self._paths = [self._path(cell.strip()) for cell in cells]
+        self.width = len(cells)
+        paths = sorted(path for path in self._paths if path)
+        for path, after in pairwise(paths):
+            if after[: len(path)] == path:
+                msg = f"two columns of the header mean the same: {'.'.join(after)}"
+                raise ValueError(msg)
+
+    def _path(self, name: str) -> tuple[str, ...]:
+        if name.lower() in _ALIASES:
+            name = _ALIASES[name.lower()][self._activity]
+        else:
+            name = _NAMES.get(name.lower(), name)
+        return tuple(name.split(".")) if name else ()
+
+    def as_json(self, cells: list[str]) -> bytes:
+        """Return the JSON object that a row of ``cells`` stands for."""
+        document: dict[str, Any] = {}
+        for path, cell in zip(self._paths, cells, strict=True):
+            if not cell or not path:
+                continue
+            *parents, name = path
+            place = document
+            for parent in parents:
+                place = place.setdefault(parent, {})
+            place[name] = self._value(path, cell)
+        return msgspec.json.encode(document)
+
+    def _value(self, path: tuple[str, ...], cell: str) -> str | int | msgspec.Raw:
+        if self._activity and path == ("id",) and _WHOLE_NUMBER.fullmatch(cell):
+            return int(cell)
+        if path in _JSON_COLUMNS and cell.startswith("{") and is_json(cell.encode()):
+            return msgspec.Raw(cell.encode())
+        return cell
+
+
+def _is_known(cell: str) -> bool:
+    name = cell.strip().lower()
+    return name in _NAMES or name in _ALIASES

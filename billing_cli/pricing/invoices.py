@@ -1,0 +1,126 @@
+"""What an invoice says: lines, tax, totals (DESIGN sections 4 and 5).
+
+Everything a user is billed for belongs to a :class:`Unit`: a regular period, or the range that a
+custom invoice took out of the regular ones. What is right for a unit and what was billed for it
+are both sums, so the next invoice always carries their difference, and all of a unit's lines
+together are what one invoice would have said had everything been known at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, NamedTuple
+
+from billing_cli.pricing.money import round_half_up
+from billing_cli.pricing.rating import amount_minor, in_line_order, shown_quantity, subtract
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from billing_cli.pricing.rating import LineKey, Parts, Totals
+    from billing_cli.pricing.terms import Tax
+
+USAGE, CORRECTION, CARRIED = "usage", "correction", "carried"
+RESOURCE_NAMES = {"cpu": "CPU", "memory": "Memory", "storage": "Storage"}
+
+
+class Unit(NamedTuple):
+    """What a line is about. ``invoice`` is the custom invoice that claimed the range, or None."""
+
+    start: int
+    end: int
+    invoice: int | None
+    name: str
+
+
+@dataclass(slots=True)
+class Billed:
+    """What invoices already say about a unit, by line key: exact parts and minor units."""
+
+    parts: dict[LineKey, Parts] = field(default_factory=dict)
+    amounts: dict[LineKey, int] = field(default_factory=dict)
+
+    def add(self, key: LineKey, parts: Mapping[int, int], amount: int) -> None:
+        """Count one more line."""
+        known = self.parts.get(key, {})
+        self.parts[key] = {m: known.get(m, 0) + parts.get(m, 0) for m in known.keys() | parts.keys()}
+        self.amounts[key] = self.amounts.get(key, 0) + amount
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line; ``amount`` in minor units, ``quantity`` as shown, ``parts`` exact."""
+
+    kind: str
+    description: str
+    unit: Unit
+    amount: int
+    resource: str | None = None
+    quantity: str | None = None
+    unit_price: str | None = None
+    parts: Parts | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """An invoice before credits: ``subtotal`` is the sum of the lines."""
+
+    lines: tuple[Line, ...]
+    subtotal: int
+    tax: int
+    carried: int
+    """What a negative invoice grants as credit; the balancing line stands for it."""
+
+
+def unit_lines(
+    unit: Unit, right: Totals, billed: Billed | None, currency: str, *, correction: bool
+) -> list[Line]:
+    """Return the lines that bring what was billed for a unit to what is right for it.
+
+    A correction of nothing is no line; first-hand usage that rounds to nothing is one, so that
+    the invoice shows it.
+    """
+    lines = []
+    known = billed or _NOTHING
+    for key in in_line_order(right.keys() | known.parts.keys()):
+        resource, price = key
+        parts = right.get(key, {})
+        amount = amount_minor(key, parts, currency) - known.amounts.get(key, 0)
+        if key in known.parts:
+            parts = subtract(parts, known.parts[key])
+        if not amount and (correction or not parts):
+            continue
+        name = RESOURCE_NAMES[resource]
+        lines.append(
+            Line(
+                kind=CORRECTION if correction else USAGE,
+                description=f"{name}, correction for {unit.name}" if correction else name,
+                unit=unit,
+                amount=amount,
+                resource=resource,
+                quantity=shown_quantity(resource, parts),
+                unit_price=price,
+                parts=parts,
+            )
+        )
+    return lines
+
+
+def content(lines: Sequence[Line], tax: Tax | None, unit: Unit) -> Content | None:
+    """Add tax, and balance what is negative; None when no line says anything.
+
+    The balancing line of a negative invoice bears no tax: it hands back what lines and tax
+    together come to, so that the total is zero and the credit is what the user is owed.
+    """
+    if not any(line.amount for line in lines):
+        return None
+    net = sum(line.amount for line in lines)
+    tax_amount = 0 if tax is None else round_half_up(Fraction(tax.percent) * net / 100)
+    carried = max(0, -(net + tax_amount))
+    if carried:
+        lines = [*lines, Line(CARRIED, "Carried to credit", unit, carried)]
+    return Content(tuple(lines), net + carried, tax_amount, carried)
+
+
+_NOTHING = Billed()

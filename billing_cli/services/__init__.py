@@ -1,0 +1,1 @@
+"""Services: gather, decide, apply. Only they commit. One file a noun."""

@@ -1,0 +1,92 @@
+"""Recording the money settings, and telling what is recorded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from billing_cli.pricing.instants import format_instant
+from billing_cli.services import terms
+from billing_cli.store import terms as store
+
+if TYPE_CHECKING:
+    from billing_cli.app import App
+
+
+@dataclass(frozen=True, slots=True)
+class AppliedRows:
+    """What was or would be recorded, ready to be shown."""
+
+    rows: list[dict[str, object]]
+    messages: list[str]
+
+
+def apply(app: App, since: int | None, *, dry_run: bool) -> AppliedRows:
+    """Record the file's money settings; with ``dry_run`` only tell what would change."""
+    with app.unit_of_work(rehearse=dry_run) as uow:
+        now = app.clock.now()
+        applied = terms.apply(uow, app.settings, now, since)
+        with uow.reading() as tx:
+            history = terms.read(tx, app.settings).history
+    rows = [_row(difference) for difference in applied.differences]
+    if not rows:
+        return AppliedRows([], [])
+    would = "would hold" if dry_run else "recorded: in force"
+    if applied.effective_from is None:
+        return AppliedRows(rows, [f"{would} from the beginning of time"])
+    messages = [f"{would} from {format_instant(applied.effective_from)}"]
+    if any(row["key"] in {"timezone", "invoiceDay"} for row in rows):
+        period = history.calendar.containing(applied.effective_from)
+        messages.append(f"the period {period.name} then runs until {format_instant(period.end)}")
+    if applied.remetered_from is not None:
+        messages.append(
+            f"usage from {format_instant(applied.remetered_from)} on is metered again "
+            "by the next billing meter run"
+        )
+    return AppliedRows(rows, messages)
+
+
+def history(app: App) -> list[dict[str, object]]:
+    """Return a row for each recorded version, oldest first."""
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        recorded = store.versions(tx)
+    rows = []
+    before: dict[str, object] = {}
+    for version in recorded:
+        differences = terms.compare(before, version.document) if before else []
+        since = version.effective_from
+        rows.append(
+            {
+                "version": version.id,
+                "effective_from": "the beginning" if since is None else format_instant(since),
+                "recorded_at": format_instant(version.recorded_at),
+                "changes": "; ".join(f"{d.key}: {d.in_force} -> {d.wanted}" for d in differences)
+                or "first settings",
+                "settings": version.document,
+            }
+        )
+        before = version.document
+    return rows
+
+
+def warn_of(differences: list[terms.Difference]) -> str | None:
+    """Say that the file differs from what is in force, or None where it does not."""
+    if not differences:
+        return None
+    shown = "; ".join(f"{d.key} is {d.in_force}, the file says {d.wanted}" for d in differences[:3])
+    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""  # noqa: PLR2004
+    return (
+        f"the config file differs from the settings in force ({shown}{more}); "
+        "billing config apply records the change"
+    )
+
+
+def _row(difference: terms.Difference) -> dict[str, object]:
+    def text(value: object) -> str | None:
+        return None if value is None else str(value)
+
+    return {
+        "key": difference.key,
+        "in_force": text(difference.in_force),
+        "wanted": text(difference.wanted),
+    }

@@ -1,0 +1,89 @@
+"""The database as such: its schema, its soundness, and copies of it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from billing_cli.errors import ConflictError, IncompleteError, UnavailableError, UsageError
+from billing_cli.store import audit, schema
+from billing_cli.store.engine import parse_url, translated
+from billing_cli.store.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+    from billing_cli.app import App
+
+
+def upgrade(app: App) -> str:
+    """Migrate the schema, and say what was done."""
+    before, after = schema.upgrade(app.engine)
+    if before == after:
+        return f"the schema is already {after}"
+    return f"the schema is now {after}" + (f", was {before}" if before else "")
+
+
+def current(app: App) -> dict[str, object]:
+    """Return the database and its schema; works with an older schema, too."""
+    with translated(), app.engine.connect() as connection:
+        state = schema.inspect_schema(connection)
+    return {
+        "database": app.settings.shown_database_url,
+        "schema": state.version,
+        "needed": schema.HEAD,
+        "current": state.version == schema.HEAD,
+    }
+
+
+def check(app: App) -> list[dict[str, str]]:
+    """Run every check and return a row for each."""
+    with translated(), app.engine.connect() as connection:
+        state = schema.inspect_schema(connection)
+    schema.require_head(state)
+    differing = schema.differences(app.engine)
+    found = [("schema", differing)]
+    with UnitOfWork(app.engine) as uow, uow.reading() as tx:
+        found += audit.run(tx)
+    return [
+        {
+            "check": name,
+            "result": "failed" if problems else "passed",
+            "detail": "; ".join(problems[:3]) + (f" and {len(problems) - 3} more" if len(problems) > 3 else ""),  # noqa: PLR2004
+        }
+        for name, problems in found
+    ]
+
+
+def require_sound(rows: list[dict[str, str]]) -> None:
+    """Raise :class:`IncompleteError` when a check failed."""
+    failed = [row["check"] for row in rows if row["result"] == "failed"]
+    if failed:
+        raise IncompleteError(
+            f"checks failed: {', '.join(failed)}", "restore a backup, or report what the check found"
+        )
+
+
+def backup(app: App, file: Path) -> str:
+    """Copy a SQLite database into a file that does not exist yet."""
+    url = parse_url(app.settings.database_url)
+    if url.get_backend_name() != "sqlite":
+        raise UsageError(
+            "billing db backup is for SQLite", "for PostgreSQL use: pg_dump --format=custom DATABASE"
+        )
+    if file.exists():
+        raise ConflictError(f"{file} is already there", "name a new file")
+    with app.unit_of_work():
+        pass  # a database that is missing or not ours is refused with its own message
+    partial = file.with_name(f"{file.name}.partial")
+    try:
+        os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
+        with sqlite3.connect(str(url.database)) as source, sqlite3.connect(partial) as target:
+            source.backup(target)
+        target.close()
+        source.close()
+        partial.replace(file)
+    except (OSError, sqlite3.Error) as error:
+        partial.unlink(missing_ok=True)
+        raise UnavailableError(f"{file} cannot be written: {error}", "name another file") from error
+    return f"wrote {file}, {file.stat().st_size:,} bytes"

@@ -1,0 +1,198 @@
+"""Taking events in: every good line exactly once, every bad one kept with its reason."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from billing_cli.errors import InvalidDataError, NotFoundError
+from billing_cli.gateway.event_files import (
+    STDIN,
+    BadLine,
+    FileProblem,
+    Line,
+    ProblemKind,
+    expand_inputs,
+    read_lines,
+)
+from billing_cli.pricing.events import Event, Rejected, parse_event
+from billing_cli.store import rejected
+from billing_cli.store.events import EventWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import BinaryIO
+
+    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
+
+_BATCH_EVENTS = 50_000
+# Bad lines may be long; a batch holds no more of them than this.
+_BATCH_BAD_BYTES = 32 * 2**20
+
+CONTRADICTS = "another event with this id but other content is stored already"
+
+
+class Complaint(NamedTuple):
+    """Something to tell the operator about a line, or (line 0) about a whole file."""
+
+    file: str
+    line: int
+    reason: str
+
+
+@dataclass(slots=True)
+class IngestReport:
+    """What came of the input. ``complaints`` holds the first few of what was wrong."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    complaints: list[Complaint] = field(default_factory=list)
+    notes: list[Complaint] = field(default_factory=list)
+    missing: int = 0
+    files: int = 0
+    kept: bool = True
+
+    def complain(self, file: str, line: int, reason: str) -> None:
+        """Count a rejection, and remember it if it is among the first."""
+        self.rejected += 1
+        if len(self.complaints) < _SHOWN_COMPLAINTS:
+            self.complaints.append(Complaint(file, line, reason))
+
+
+_SHOWN_COMPLAINTS = 10
+
+
+@dataclass(slots=True)
+class _Batch:
+    file: str
+    events: list[Event] = field(default_factory=list)
+    lines: list[int] = field(default_factory=list)
+    bad: list[rejected.NewRejection] = field(default_factory=list)
+    bad_bytes: int = 0
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.events) >= _BATCH_EVENTS or self.bad_bytes > _BATCH_BAD_BYTES
+
+    def reject(self, line: int, reason: str, raw: bytes, *, partial: bool = False) -> None:
+        digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
+        self.bad.append(
+            rejected.NewRejection(self.file, line, reason, raw, digest, int(partial))
+        )
+        self.bad_bytes += len(raw)
+
+
+@dataclass(slots=True)
+class Ingestion:
+    """One run of ``meter ingest``. ``advance`` hears of every so many lines read."""
+
+    uow: UnitOfWork
+    now: int
+    fmt: str
+    stdin: BinaryIO
+    advance: Callable[[int], None] = lambda _: None
+    report: IngestReport = field(default_factory=IngestReport)
+    _writer: EventWriter = field(default_factory=EventWriter)
+
+    def run(self, patterns: Sequence[str]) -> IngestReport:
+        """Take in files, globs of files, or standard input (``-``)."""
+        for name in expand_inputs(patterns):
+            source = self.stdin if name == STDIN else Path(name)
+            self._file("standard input" if name == STDIN else name, source)
+            self.report.files += 1
+        return self.report
+
+    def _file(self, name: str, source: Path | BinaryIO) -> None:
+        batch = _Batch(name)
+        with self.uow.reading() as tx:
+            unfinished = rejected.partial_lines(tx, name)
+        for found in read_lines(source, self.fmt):
+            if isinstance(found, Line):
+                self._line(batch, found)
+            elif isinstance(found, BadLine):
+                batch.reject(found.number, found.reason, found.raw)
+            else:
+                self._problem(batch, found)
+            if batch.is_full:
+                self._store(batch, unfinished)
+                batch = _Batch(name)
+        self._store(batch, unfinished)
+
+    @staticmethod
+    def _line(batch: _Batch, line: Line) -> None:
+        try:
+            event = parse_event(line.raw)
+        except Rejected as error:
+            reason = str(error)
+            if not line.complete:
+                reason = f"the last line is not complete; if the file is still being written, ingest it again later ({reason})"
+            batch.reject(line.number, reason, line.raw, partial=not line.complete)
+        else:
+            batch.events.append(event)
+            batch.lines.append(line.number)
+
+    def _problem(self, batch: _Batch, problem: FileProblem) -> None:
+        if problem.kind is ProblemKind.EMPTY:
+            self.report.notes.append(Complaint(batch.file, 0, "there are no events in it"))
+        elif problem.number and problem.raw:
+            partial = problem.kind is ProblemKind.TRUNCATED
+            batch.reject(problem.number, problem.reason, problem.raw, partial=partial)
+        else:
+            self.report.missing += problem.kind is ProblemKind.MISSING
+            self.report.complain(batch.file, problem.number, problem.reason)
+
+    def _store(self, batch: _Batch, unfinished: dict[int, int]) -> None:
+        if not batch.events and not batch.bad:
+            return
+        with self.uow.batch() as tx:
+            new, conflicts = self._writer.store(tx, batch.events, self.now)
+            for position in sorted(conflicts):
+                event = batch.events[position]
+                batch.reject(batch.lines[position], CONTRADICTS, event.payload.encode())
+            self._settle(tx, batch, unfinished)
+            rejected.add(tx, batch.bad, self.now)
+        self.report.accepted += new
+        self.report.duplicate += len(batch.events) - new - len(conflicts)
+        for bad in sorted(batch.bad, key=lambda bad: bad.line):
+            self.report.complain(bad.file, bad.line, bad.reason)
+        self.advance(len(batch.events) + len(batch.bad))
+
+    @staticmethod
+    def _settle(tx: Transaction, batch: _Batch, unfinished: dict[int, int]) -> None:
+        """Forget unfinished lines of an earlier run that are whole by now."""
+        if unfinished:
+            whole = [unfinished[line] for line in batch.lines if line in unfinished]
+            if whole:
+                rejected.delete(tx, whole)
+
+
+def ingest(
+    ingestion: Ingestion, patterns: Sequence[str], *, all_or_nothing: bool
+) -> IngestReport:
+    """Run an ingestion; one that takes all or nothing has to be a rehearsal until it knows."""
+    report = ingestion.run(patterns)
+    if all_or_nothing:
+        report.kept = not report.rejected
+        if report.kept:
+            ingestion.uow.keep()
+    return report
+
+
+def require_clean(report: IngestReport) -> None:
+    """Raise what the exit code of ``meter ingest`` follows from, if anything was wrong."""
+    if not report.rejected:
+        return
+    if report.missing == report.rejected and not (report.accepted or report.duplicate):
+        raise NotFoundError("no such file", "check the names")
+    if not report.kept:
+        raise InvalidDataError(
+            f"nothing was taken: {report.rejected:,} rejected and --strict takes all or nothing",
+            "mend the input, or leave --strict out to take the good lines",
+        )
+    raise InvalidDataError(
+        f"{report.rejected:,} rejected; everything else was taken",
+        "billing meter rejected list shows them; mend and ingest again, or retry or drop them",
+    )

@@ -1,0 +1,172 @@
+"""What the ``invoice`` commands do."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from billing_cli.errors import UsageError
+from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.money import format_minor
+from billing_cli.pricing.quantities import UNITS
+from billing_cli.services import invoices, terms
+from billing_cli.services.config import warn_of
+from billing_cli.store import invoices as store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import date
+
+    from billing_cli.app import App
+    from billing_cli.store.invoices import InvoiceRow, LineRow
+    from billing_cli.store.unit_of_work import UnitOfWork
+
+    Advance = Callable[[int], None]
+    Work = Callable[[invoices.Generation], invoices.GenerateReport]
+
+STATUSES = ("draft", "sent", "paid", "overdue", "void")
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """The invoices that a command made, and what the operator should know about them."""
+
+    rows: list[dict[str, object]]
+    notes: list[str]
+    warning: str | None
+
+
+def generate(  # noqa: PLR0913 - the options of the command
+    app: App,
+    span: str | tuple[date, date] | None,
+    users: Sequence[str] | None,
+    advance: Advance,
+    *,
+    finalize: bool,
+    dry_run: bool,
+) -> Made:
+    """Make or refresh the invoices of a span, or of every complete period not billed yet."""
+    return _work(
+        app, lambda run: run.generate(span, users), advance, finalize=finalize, dry_run=dry_run
+    )
+
+
+def finalize(
+    app: App, references: Sequence[str], period: str | None, advance: Advance, *, dry_run: bool
+) -> Made:
+    """Finalize drafts: those named, or all of a period."""
+    return _work(
+        app,
+        lambda run: run.finalize_drafts(references, period),
+        advance,
+        finalize=True,
+        dry_run=dry_run,
+    )
+
+
+def _work(app: App, work: Work, advance: Advance, *, finalize: bool, dry_run: bool) -> Made:
+    now = app.clock.now()
+    with app.unit_of_work(rehearse=dry_run) as uow:
+        in_force = terms.establish(uow, app.settings, now)
+        run = invoices.Generation(uow, app.settings, in_force.history, now, finalize, advance)
+        report = work(run)
+        rows = _rows_of(uow, report.ids)
+    notes = [f"{name} has not ended: its drafts are as of now" for name in report.unfinished]
+    if dry_run:
+        notes.append("nothing was kept: this was a rehearsal")
+    return Made(rows, notes, warn_of(in_force.differences))
+
+
+def _rows_of(uow: UnitOfWork, ids: Sequence[int]) -> list[dict[str, object]]:
+    if not ids:
+        return []
+    with uow.reading() as tx:
+        return [row_of(row) for row in store.by_ids(tx, ids)]
+
+
+@contextmanager
+def listing(
+    app: App, period: str | None, users: Sequence[str] | None, status: str | None
+) -> Iterator[Iterator[dict[str, object]]]:
+    """Give the invoices of a selection, by period and in byte order of the users."""
+    selection = store.Selection(period, tuple(users) if users else None, status)
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        yield (row_of(row) for row in invoices.select(tx, selection))
+
+
+def show(app: App, reference: str) -> dict[str, object]:
+    """Return an invoice with its lines."""
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        row, lines = invoices.show(tx, reference)
+    return {
+        **row_of(row),
+        "tax_name": row.tax_name,
+        "tax_percent": row.tax_percent,
+        "voided_at": _instant(row.voided_at),
+        "void_reason": row.void_reason,
+        "written_off": bool(row.written_off),
+        "superseded_by": row.superseded_by,
+        "lines": [_line_of(line, row.currency) for line in lines],
+    }
+
+
+def void(app: App, reference: str, reason: str, *, write_off: bool) -> dict[str, object]:
+    """Void an invoice."""
+    if not reason.strip():
+        raise UsageError("--reason is empty", "say why: it is kept with the invoice")
+    with app.unit_of_work() as uow:
+        row = invoices.void(uow, reference, reason, app.clock.now(), write_off=write_off)
+    return row_of(row)
+
+
+def sums(rows: Sequence[Mapping[str, object]]) -> dict[str, object] | None:
+    """Return a footer with the totals of rows, where adding them up makes sense."""
+    valid = [row for row in rows if row["status"] != "void"]
+    if len(rows) < 2 or len({row["currency"] for row in rows}) != 1:  # noqa: PLR2004
+        return None
+    footer: dict[str, object] = {"invoice_number": f"{len(valid)} invoices"}
+    for name in ("subtotal", "tax", "credits", "total"):
+        footer[name] = str(sum((Decimal(str(row[name])) for row in valid), Decimal(0)))
+    return footer
+
+
+def row_of(row: InvoiceRow) -> dict[str, object]:
+    """Return an invoice as it is shown: amounts as decimal text, times in RFC 3339."""
+    return {
+        "id": row.id,
+        "invoice_number": row.invoice_number,
+        "user_id": row.user_id,
+        "period": row.period,
+        "period_start": format_instant(row.period_start),
+        "period_end": format_instant(row.period_end),
+        "subtotal": format_minor(row.subtotal, row.currency),
+        "tax": format_minor(row.tax, row.currency),
+        "credits": format_minor(row.credits, row.currency),
+        "total": format_minor(row.total, row.currency),
+        "currency": row.currency,
+        "status": row.status,
+        "created_at": format_instant(row.created_at),
+        "sent_at": _instant(row.sent_at),
+        "due_date": _instant(row.due_date),
+        "paid_at": _instant(row.paid_at),
+    }
+
+
+def _line_of(line: LineRow, currency: str) -> dict[str, object]:
+    return {
+        "kind": line.kind,
+        "description": line.description,
+        "resource_type": line.resource_type,
+        "quantity": line.quantity,
+        "unit": None if line.resource_type is None else UNITS[line.resource_type],
+        "unit_price": line.unit_price,
+        "amount": format_minor(line.amount, currency),
+        "period_start": format_instant(line.unit_start),
+        "period_end": format_instant(line.unit_end),
+    }
+
+
+def _instant(moment: int | None) -> str | None:
+    return None if moment is None else format_instant(moment)

@@ -1,0 +1,145 @@
+"""Lines that were rejected: listing, exporting, trying again and dropping them."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from billing_cli.errors import InvalidDataError, NotFoundError
+from billing_cli.pricing.events import Event, Rejected, parse_event
+from billing_cli.pricing.instants import format_instant
+from billing_cli.services.events import CONTRADICTS
+from billing_cli.store import rejected
+from billing_cli.store.events import EventWriter
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from billing_cli.app import App
+    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
+
+_SHOWN_BYTES = 200
+
+
+@dataclass(slots=True)
+class RetryReport:
+    """What came of lines that were rejected before."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+
+
+@contextmanager
+def rows(app: App) -> Iterator[Iterator[dict[str, object]]]:
+    """Give the rejected lines, by file and line; long and binary ones are shown in part."""
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        yield (
+            {
+                "id": row.id,
+                "file": row.file,
+                "line": row.line,
+                "reason": row.reason,
+                "rejected_at": format_instant(row.rejected_at),
+                "content": _excerpt(row.raw),
+            }
+            for row in rejected.stream(tx)
+        )
+
+
+def export(app: App) -> int:
+    """Write the rejected lines to stdout as they came in, a line each; return how many."""
+    stream, count = sys.stdout.buffer, 0
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        for row in rejected.stream(tx):
+            stream.write(row.raw.rstrip(b"\r\n") + b"\n")
+            count += 1
+    stream.flush()
+    return count
+
+
+def retry(app: App, ids: Sequence[int] | None) -> RetryReport:
+    """Try rejected lines again, all or those with some ids; those taken are kept no longer."""
+    report, writer, after = RetryReport(), EventWriter(), 0
+    now = app.clock.now()
+    with app.unit_of_work() as uow:
+        wanted = _require_known(uow, ids)
+        while True:
+            with uow.batch() as tx:
+                page = rejected.page(tx, after, 1_000)
+                if not page:
+                    return report
+                after = page[-1].id
+                chosen = [row for row in page if wanted is None or row.id in wanted]
+                _retry_batch(tx, writer, chosen, now, report)
+
+
+def _retry_batch(
+    tx: Transaction,
+    writer: EventWriter,
+    page: Sequence[rejected.RejectedRow],
+    now: int,
+    report: RetryReport,
+) -> None:
+    events: list[Event] = []
+    ids: list[int] = []
+    reasons: list[tuple[int, str]] = []
+    for row in page:
+        try:
+            events.append(parse_event(row.raw))
+            ids.append(row.id)
+        except Rejected as error:
+            reasons.append((row.id, str(error)))
+    new, conflicts = writer.store(tx, events, now)
+    reasons += [(ids[position], CONTRADICTS) for position in sorted(conflicts)]
+    taken = [number for position, number in enumerate(ids) if position not in conflicts]
+    rejected.delete(tx, taken)
+    rejected.set_reason(tx, reasons)
+    report.accepted += new
+    report.duplicate += len(taken) - new
+    report.rejected += len(reasons)
+
+
+def retry_row(report: RetryReport) -> dict[str, object]:
+    """Return the report as it is shown."""
+    return {
+        "accepted": report.accepted,
+        "duplicate": report.duplicate,
+        "rejected": report.rejected,
+    }
+
+
+def require_clean(report: RetryReport) -> None:
+    """Raise :class:`InvalidDataError` when lines are still rejected."""
+    if report.rejected:
+        raise InvalidDataError(
+            f"{report.rejected:,} lines are still rejected",
+            "billing meter rejected list says why; export, mend and ingest them",
+        )
+
+
+def drop(app: App, ids: Sequence[int] | None) -> int:
+    """Delete rejected lines, all or those with some ids; return how many."""
+    with app.unit_of_work() as uow:
+        _require_known(uow, ids)
+        with uow.batch() as tx:
+            return rejected.delete_all(tx) if ids is None else rejected.delete(tx, ids)
+
+
+def _require_known(uow: UnitOfWork, ids: Sequence[int] | None) -> set[int] | None:
+    if ids is None:
+        return None
+    with uow.reading() as tx:
+        unknown = sorted(set(ids) - rejected.known_ids(tx, ids))
+    if unknown:
+        raise NotFoundError(
+            f"there is no rejected line {unknown[0]}", "billing meter rejected list shows the ids"
+        )
+    return set(ids)
+
+
+def _excerpt(raw: bytes) -> str:
+    text = raw[:_SHOWN_BYTES].decode("utf-8", "backslashreplace")
+    return text if len(raw) <= _SHOWN_BYTES else f"{text}… ({len(raw):,} bytes)"

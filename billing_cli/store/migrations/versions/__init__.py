@@ -1,0 +1,1 @@
+"""The migrations themselves; their names begin with their numbers."""

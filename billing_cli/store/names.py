@@ -1,0 +1,79 @@
+"""Interning: users, sessions and event origins by small integers that tables share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from billing_cli.store.unit_of_work import Transaction
+
+# Sessions come and go: what the cache forgets, it looks up again.
+_CACHE_LIMIT = 200_000
+
+
+class Kind(NamedTuple):
+    """A table of names."""
+
+    table: str
+    key: str
+    name: str
+    extra: tuple[tuple[str, object], ...] = ()
+
+
+USERS = Kind("billing_users", "user_key", "user_id")
+SESSIONS = Kind("billing_sessions", "session_key", "session_id", (("folded_seq", 0),))
+ORIGINS = Kind("billing_event_origins", "origin_key", "origin")
+
+
+class Interner:
+    """Gives names their keys, new ones in the order in which they first appear.
+
+    Only for use inside writing batches; :meth:`forget` after one that was undone.
+    """
+
+    def __init__(self, kind: Kind) -> None:
+        """Start with an empty cache."""
+        self._kind = kind
+        self._known: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """Drop the cache: an undone batch takes its new keys with it."""
+        self._known.clear()
+
+    def keys(self, tx: Transaction, names: Iterable[str]) -> Mapping[str, int]:
+        """Return the keys of at least these names, making those that are new."""
+        if len(self._known) > _CACHE_LIMIT:
+            self._known.clear()
+        known = self._known
+        missing = [name for name in dict.fromkeys(names) if name not in known]
+        if missing:
+            self._find(tx, missing)
+            new = [name for name in missing if name not in known]
+            if new:
+                self._make(tx, new)
+        return known
+
+    def _find(self, tx: Transaction, names: list[str]) -> None:
+        kind = self._kind
+        subquery, parameter = tx.texts(names)
+        self._known.update(
+            tx.rows(
+                f"SELECT {kind.name}, {kind.key} FROM {kind.table} "  # noqa: S608
+                f"WHERE {kind.name} IN {subquery}",
+                parameter,
+            )
+        )
+
+    def _make(self, tx: Transaction, names: list[str]) -> None:
+        kind = self._kind
+        last = tx.value(f"SELECT COALESCE(MAX({kind.key}), 0) FROM {kind.table}")  # noqa: S608
+        fixed = tuple(value for _, value in kind.extra)
+        numbered = list(enumerate(names, last + 1))
+        tx.insert(
+            kind.table,
+            (kind.key, kind.name, *(column for column, _ in kind.extra)),
+            ((key, name, *fixed) for key, name in numbered),
+        )
+        self._known.update((name, key) for key, name in numbered)

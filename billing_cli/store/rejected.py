@@ -1,0 +1,109 @@
+"""Lines that could not be taken, kept whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from billing_cli.store.unit_of_work import Transaction
+
+_COLUMNS = ("id", "file", "line", "reason", "raw", "digest", "partial", "rejected_at")
+
+
+class RejectedRow(NamedTuple):
+    """A kept line. ``partial`` is 1 for the end of a file that breaks off."""
+
+    id: int
+    file: str
+    line: int
+    reason: str
+    raw: bytes
+    rejected_at: int
+
+
+class NewRejection(NamedTuple):
+    """A line to keep; the same line of the same file with the same content is kept once."""
+
+    file: str
+    line: int
+    reason: str
+    raw: bytes
+    digest: str
+    partial: int
+
+
+def add(tx: Transaction, found: Sequence[NewRejection], at: int) -> None:
+    """Keep lines."""
+    last = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_rejected_lines")
+    tx.execute_many(
+        f"INSERT INTO billing_rejected_lines ({', '.join(_COLUMNS)}) "  # noqa: S608
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file, line, digest) DO NOTHING",
+        [(number, *rejection, at) for number, rejection in enumerate(found, last + 1)],
+    )
+
+
+def partial_lines(tx: Transaction, file: str) -> dict[int, int]:
+    """Return ``{line: id}`` of the unfinished lines kept from a file."""
+    return {
+        line: number
+        for line, number in tx.rows(
+            "SELECT line, id FROM billing_rejected_lines WHERE file = ? AND partial = 1", file
+        )
+    }
+
+
+def delete(tx: Transaction, ids: Iterable[int]) -> int:
+    """Delete kept lines and return how many there were."""
+    subquery, parameter = tx.numbers(list(ids))
+    return tx.execute(f"DELETE FROM billing_rejected_lines WHERE id IN {subquery}", parameter)  # noqa: S608
+
+
+def delete_all(tx: Transaction) -> int:
+    """Delete all kept lines and return how many there were."""
+    return tx.execute("DELETE FROM billing_rejected_lines")
+
+
+def set_reason(tx: Transaction, reasons: Iterable[tuple[int, str]]) -> None:
+    """Record ``(id, reason)``: why lines are rejected now."""
+    tx.execute_many(
+        "UPDATE billing_rejected_lines SET reason = ? WHERE id = ?",
+        [(reason, number) for number, reason in reasons],
+    )
+
+
+def stream(tx: Transaction) -> Iterator[RejectedRow]:
+    """Yield all kept lines, by file and line."""
+    return (
+        RejectedRow(number, file, line, reason, bytes(raw), at)
+        for number, file, line, reason, raw, at in tx.stream(
+            "SELECT id, file, line, reason, raw, rejected_at FROM billing_rejected_lines "
+            "ORDER BY file, line, id"
+        )
+    )
+
+
+def page(tx: Transaction, after: int, limit: int) -> list[RejectedRow]:
+    """Return the kept lines with the next ids."""
+    return [
+        RejectedRow(number, file, line, reason, bytes(raw), at)
+        for number, file, line, reason, raw, at in tx.rows(
+            "SELECT id, file, line, reason, raw, rejected_at FROM billing_rejected_lines "
+            "WHERE id > ? ORDER BY id LIMIT ?",
+            after,
+            limit,
+        )
+    ]
+
+
+def known_ids(tx: Transaction, ids: Sequence[int]) -> set[int]:
+    """Return which of the ids there are."""
+    subquery, parameter = tx.numbers(ids)
+    return {
+        row[0]
+        for row in tx.rows(
+            f"SELECT id FROM billing_rejected_lines WHERE id IN {subquery}",  # noqa: S608
+            parameter,
+        )
+    }

@@ -1,0 +1,42 @@
+"""Hints: users' complete periods whose records changed and may differ from what was billed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from billing_cli.store.unit_of_work import Transaction
+
+
+def add(tx: Transaction, found: Iterable[tuple[int, int]]) -> None:
+    """Remember ``(user_key, period_start)`` to compare with its invoices."""
+    tx.execute_many(
+        "INSERT INTO billing_restatements (user_key, period_start) VALUES (?, ?) "
+        "ON CONFLICT (user_key, period_start) DO NOTHING",
+        sorted(set(found)),
+    )
+
+
+def listed(tx: Transaction, users: Sequence[int] | None = None) -> list[tuple[int, int]]:
+    """Return ``(user_key, period_start)``, of all users or of some."""
+    condition, parameters = "", tuple[object, ...]()
+    if users is not None:
+        subquery, parameter = tx.numbers(users)
+        condition, parameters = f"WHERE user_key IN {subquery} ", (parameter,)
+    return [
+        (user, start)
+        for user, start in tx.rows(
+            f"SELECT user_key, period_start FROM billing_restatements {condition}"  # noqa: S608
+            "ORDER BY user_key, period_start",
+            *parameters,
+        )
+    ]
+
+
+def settle(tx: Transaction, settled: Iterable[tuple[int, int]]) -> None:
+    """Forget ``(user_key, period_start)``: what was billed agrees with the records again."""
+    tx.execute_many(
+        "DELETE FROM billing_restatements WHERE user_key = ? AND period_start = ?", list(settled)
+    )
