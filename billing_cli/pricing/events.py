@@ -175,7 +175,9 @@ def order_key(  # noqa: PLR0913, PLR0917 - the columns it is made of
     """
     if kind == CREATED:
         rank = 0
-    elif kind in ENDS or (kind == STATE_CHANGED and state is not None and state.lower() in END_STATES):
+    elif kind in ENDS or (
+        kind == STATE_CHANGED and state is not None and state.lower() in END_STATES
+    ):
         rank = 2
     else:
         rank = 1

@@ -382,7 +382,7 @@ def test_events_of_one_instant_are_ordered() -> None:
         (5, "5", "session.heartbeat", None, "Z", "webhook"),
         (5, "5", "session.heartbeat", None, "a", "webhook"),
         (5, "5", "session.heartbeat", None, "\u0663", "webhook"),
-        (5, "5", "state.changed", "terminated", "1", "webhook"),
+        (5, "5", "state.changed", "Terminated", "1", "webhook"),
         (5, "5", "session.terminated", None, "02", "webhook#hash"),
         (5, "5", "session.deleted", None, "2", "webhook"),
         (6, "", "session.created", None, "0", "webhook"),
