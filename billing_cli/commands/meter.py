@@ -167,6 +167,7 @@ def show(
     timeline = [
         Column("start_time"),
         Column("end_time"),
+        Column("state"),
         Column("cpu_cores", numeric=True),
         Column("memory_gb", numeric=True),
         Column("storage_gb", numeric=True),

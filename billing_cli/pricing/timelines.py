@@ -59,13 +59,19 @@ class FoldEvent(NamedTuple):
 
 
 class Segment(NamedTuple):
-    """``[start, end)`` with constant rates: millicores, MiB of memory, MiB of storage."""
+    """``[start, end)`` with a constant state and what accrues in it.
+
+    ``cpu`` in millicores, ``memory`` and ``storage`` in MiB, each 0 where it does not accrue.
+    ``state`` is ``running``, ``silent`` (running, but its heartbeats have stopped), ``stopped``
+    or ``pending``.
+    """
 
     start: int
     end: int
     cpu: int
     memory: int
     storage: int
+    state: str
 
 
 class Anomaly(NamedTuple):
@@ -251,16 +257,20 @@ class _Machine:
 
     def _accrue_until(self, stop: int) -> None:
         now = self.now
-        if now.last_second is None or now.phase not in {RUNNING, STOPPED}:
+        if now.last_second is None or now.phase in {ABSENT, ENDED}:
             return
-        storage = now.storage or 0
-        start = now.last_second
-        if now.phase == RUNNING:
+        start, storage = now.last_second, now.storage or 0
+        if now.phase == IDLE:
+            self._add(Segment(start, stop, 0, 0, 0, "pending"))
+        elif now.phase == STOPPED:
+            self._add(Segment(start, stop, 0, 0, storage, "stopped"))
+        else:
             for alive_from, alive_to in self._alive(start, stop):
-                self._add(start, alive_from, 0, 0, storage)
-                self._add(alive_from, alive_to, now.cpu or 0, now.memory or 0, storage)
+                self._add(Segment(start, alive_from, 0, 0, storage, "silent"))
+                cpu, memory = now.cpu or 0, now.memory or 0
+                self._add(Segment(alive_from, alive_to, cpu, memory, storage, "running"))
                 start = alive_to
-        self._add(start, stop, 0, 0, storage)
+            self._add(Segment(start, stop, 0, 0, storage, "silent"))
 
     def _alive(self, start: int, stop: int) -> list[tuple[int, int]]:
         """Cut away silence: at t, a session is silent if t - last event > the timeout at t."""
@@ -277,15 +287,15 @@ class _Machine:
                 alive.append((low, high))
         return alive
 
-    def _add(self, start: int, end: int, cpu: int, memory: int, storage: int) -> None:
-        if start >= end or not (cpu or memory or storage):
+    def _add(self, piece: Segment) -> None:
+        if piece.start >= piece.end:
             return
         if self.pieces:
             last = self.pieces[-1]
-            if last.end == start and last[2:] == (cpu, memory, storage):
-                self.pieces[-1] = last._replace(end=end)
+            if last.end == piece.start and last[2:] == piece[2:]:
+                self.pieces[-1] = last._replace(end=piece.end)
                 return
-        self.pieces.append(Segment(start, end, cpu, memory, storage))
+        self.pieces.append(piece)
 
 
 def _tuples(value: Any) -> Any:

@@ -96,7 +96,7 @@ def sessions(
         _refresh(uow, app)
         with uow.reading() as tx:
             yield (
-                _session_row(row, now) for row in store.list_sessions(tx, now, user, active=active)
+                _session_row(row) for row in store.list_sessions(tx, now, user, active=active)
             )
 
 
@@ -119,7 +119,7 @@ def show(app: App, session_id: str) -> dict[str, object]:
     return {
         "session_id": session_id,
         "user_id": user_id,
-        "state": _state(segments[-1], now) if segments else "no usage",
+        "state": _state(segments, now),
         "until": format_instant(now),
         "total_cost": total,
         "currency": history.at(now).currency,
@@ -174,15 +174,13 @@ def _usage(history: TermsHistory, elapsed: list[Segment]) -> tuple[list[dict[str
     return rows, format_decimal(total)
 
 
-def _session_row(row: store.ListedSession, now: int) -> dict[str, object]:
+def _session_row(row: store.ListedSession) -> dict[str, object]:
     return {
         "session_id": row.session_id,
         "user_id": row.user_id,
-        "state": _rates_state(row.cpu or row.memory, row.storage)
-        if row.end_second > now
-        else "ended",
+        "state": row.state or "ended",
         "start_time": format_instant(row.first_second),
-        "end_time": None if row.end_second > now else format_instant(row.end_second),
+        "end_time": None if row.state else format_instant(row.end_second),
         **_sizes(row.cpu, row.memory, row.storage),
     }
 
@@ -191,8 +189,15 @@ def _segment_row(segment: Segment) -> dict[str, object]:
     return {
         "start_time": format_instant(segment.start),
         "end_time": format_instant(segment.end),
+        "state": segment.state,
         **_sizes(segment.cpu, segment.memory, segment.storage),
     }
+
+
+def _state(segments: list[Segment], now: int) -> str:
+    if not segments:
+        return "not begun"
+    return segments[-1].state if segments[-1].end > now else "ended"
 
 
 def _anomaly_row(row: tuple[object, ...]) -> dict[str, object]:
@@ -206,15 +211,3 @@ def _sizes(cpu: int, memory: int, storage: int) -> dict[str, object]:
         "memory_gb": format_decimal(Fraction(memory, 1_024)),
         "storage_gb": format_decimal(Fraction(storage, 1_024)),
     }
-
-
-def _state(segment: Segment, now: int) -> str:
-    if segment.end <= now:
-        return "ended"
-    return _rates_state(segment.cpu or segment.memory, segment.storage)
-
-
-def _rates_state(running: int, storage: int) -> str:
-    if running:
-        return "running"
-    return "stopped" if storage else "idle"

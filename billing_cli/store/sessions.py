@@ -101,7 +101,7 @@ def segments_of(tx: Transaction, keys: Sequence[int]) -> dict[int, list[Segment]
     subquery, parameter = tx.numbers(keys)
     found: dict[int, list[Segment]] = {}
     for key, *values in tx.rows(
-        "SELECT session_key, start_second, end_second, cpu_millicores, memory_mib, storage_mib "  # noqa: S608
+        "SELECT session_key, start_second, end_second, cpu_millicores, memory_mib, storage_mib, state "  # noqa: S608
         f"FROM billing_segments WHERE session_key IN {subquery} ORDER BY session_key, start_second",
         parameter,
     ):
@@ -121,7 +121,15 @@ def replace_segments(
     )
     tx.insert(
         "billing_segments",
-        ("session_key", "start_second", "end_second", "cpu_millicores", "memory_mib", "storage_mib"),
+        (
+            "session_key",
+            "start_second",
+            "end_second",
+            "cpu_millicores",
+            "memory_mib",
+            "storage_mib",
+            "state",
+        ),
         ((key, *segment) for key, segment in added),
     )
 
@@ -220,10 +228,11 @@ def first_reslice(tx: Transaction) -> int | None:
 
 
 class ListedSession(NamedTuple):
-    """A session as it stands at an instant; sizes are what accrues then (0 when stopped)."""
+    """A session as it stands at an instant; ``state`` None is ended, sizes are what accrues."""
 
     session_id: str
     user_id: str | None
+    state: str | None
     first_second: int
     end_second: int
     cpu: int
@@ -241,7 +250,7 @@ def list_sessions(tx: Transaction, at: int, user: str | None, *, active: bool) -
     if active:
         conditions.append("g.session_key IS NOT NULL")
     sql = (
-        "SELECT s.session_id, u.user_id, t.first_second, t.end_second, "  # noqa: S608
+        "SELECT s.session_id, u.user_id, g.state, t.first_second, t.end_second, "  # noqa: S608
         "COALESCE(g.cpu_millicores, 0), COALESCE(g.memory_mib, 0), COALESCE(g.storage_mib, 0) "
         "FROM billing_sessions s "
         "JOIN (SELECT session_key, MIN(start_second) AS first_second, MAX(end_second) AS end_second "

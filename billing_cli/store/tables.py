@@ -144,7 +144,7 @@ class PendingSession(SQLModel, table=True):
 
 
 class Segment(SQLModel, table=True):
-    """A stretch of a session's timeline with constant rates; an open one ends at ``FOREVER``."""
+    """A stretch of a session's timeline with constant state and sizes; an open one ends at ``FOREVER``."""
 
     __tablename__ = "billing_segments"
     __table_args__ = (
@@ -159,6 +159,7 @@ class Segment(SQLModel, table=True):
     cpu_millicores: int = _col()
     memory_mib: int = _col()
     storage_mib: int = _col()
+    state: str = _col(Text)
 
 
 class Anomaly(SQLModel, table=True):

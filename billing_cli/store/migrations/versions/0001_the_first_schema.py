@@ -230,6 +230,7 @@ def upgrade() -> None:
     sa.Column('cpu_millicores', sa.BigInteger(), nullable=False),
     sa.Column('memory_mib', sa.BigInteger(), nullable=False),
     sa.Column('storage_mib', sa.BigInteger(), nullable=False),
+    sa.Column('state', sa.Text(), nullable=False),
     sa.CheckConstraint('start_second < end_second', name='billing_segments_forward'),
     sa.ForeignKeyConstraint(['session_key'], ['billing_sessions.session_key'], ),
     sa.PrimaryKeyConstraint('session_key', 'start_second'),
