@@ -79,7 +79,7 @@ def parse_period(text: str, option: str = "--period") -> str:
 
 def parse_moment(text: str, option: str) -> int:
     """Return the whole second of the RFC 3339 instant ``text``; UsageError names ``option``."""
-    from billing_cli.pricing.instants import parse_instant  # noqa: PLC0415 - builds its tables
+    from billing_cli.pricing.instants import parse_instant
 
     try:
         second, _fraction = parse_instant(text)

@@ -159,8 +159,8 @@ def progress(total: int | None, description: str) -> Iterator[Callable[[int], No
     if not _is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
         yield lambda _steps: None
         return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.progress import (  # noqa: PLC0415
+    from rich.console import Console
+    from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,

@@ -77,7 +77,7 @@ def gather(
 
 def plain_table(grid: Grid) -> str:
     """Return ``grid`` as text that is never wrapped, cut or coloured."""
-    from tabulate import SEPARATING_LINE, tabulate  # noqa: PLC0415 - slow to import
+    from tabulate import SEPARATING_LINE, tabulate
 
     rows = [list(row) for row in grid.rows]
     if grid.footer is not None:
@@ -106,8 +106,8 @@ def markdown_table(grid: Grid) -> str:
 
 def terminal_table(grid: Grid, available: int, *, colour: bool) -> str:
     """Return ``grid`` for a terminal of ``available`` cells: fitted, and styled with ``colour``."""
-    from rich.console import Console  # noqa: PLC0415 - slow to import
-    from rich.text import Text  # noqa: PLC0415
+    from rich.console import Console
+    from rich.text import Text
 
     drawing = io.StringIO()
     console = Console(
@@ -123,10 +123,10 @@ def terminal_table(grid: Grid, available: int, *, colour: bool) -> str:
 
 
 def _rich_table(grid: Grid, available: int) -> Table:
-    from rich import box  # noqa: PLC0415 - slow to import
-    from rich.cells import cell_len  # noqa: PLC0415
-    from rich.table import Table  # noqa: PLC0415
-    from rich.text import Text  # noqa: PLC0415
+    from rich import box
+    from rich.cells import cell_len
+    from rich.table import Table
+    from rich.text import Text
 
     headings = [column.heading for column in grid.columns]
     lines = [headings, *grid.rows, grid.footer or headings]

@@ -59,6 +59,6 @@ def json_schema() -> dict[str, object]:
 
 def sample_text() -> str:
     """Return the packaged sample: the config file that ``billing init`` writes."""
-    from importlib.resources import files  # noqa: PLC0415 - only 'billing init' needs it
+    from importlib.resources import files
 
     return files("billing_cli").joinpath("sample_config.json").read_text(encoding="utf-8")

@@ -59,13 +59,13 @@ def test_every_example_of_the_documentation_is_valid() -> None:
     examples = re.findall(r"^```json\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     assert examples
     for example in examples:
-        assert load(example).values
+        load(example)
 
 
 def test_importing_the_settings_imports_nothing_heavy() -> None:
     heavy = {"sqlmodel", "sqlalchemy", "typer", "rich", "alembic", "stripe", "msgspec"}
     code = f"import sys, billing_cli.settings; print(*sorted({heavy!r} & set(sys.modules)))"
-    done = subprocess.run(  # noqa: S603 - this interpreter, this code
+    done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
     )
     assert done.stdout.strip() == ""

