@@ -1,0 +1,89 @@
+#!/bin/sh
+# From a real log of 1993 to its invoices, from nothing: `make demo`, or this script with
+# `billing` in the PATH or in .venv. Works in a folder of its own, .demo, made afresh each time;
+# afterwards the database is there to look around in.
+set -eu
+
+root=$(cd "$(dirname "$0")/.." && pwd)
+PATH=$PATH:$root/.venv/bin
+command -v billing >/dev/null || {
+    echo 'error: billing is not installed: make venv' >&2
+    exit 1
+}
+# Not the reader's own configuration or database.
+unset BILLING_CONFIG BILLING_DATABASE_URL BILLING_AT
+# A point in numbers, whatever the reader's language.
+export LC_ALL=C.UTF-8
+
+if [ -t 1 ] && [ -z "${NO_COLOR-}" ]; then
+    bold=$(printf '\033[1m') dim=$(printf '\033[2m') plain=$(printf '\033[0m')
+else
+    bold='' dim='' plain=''
+fi
+
+say() { printf '\n%s# %s%s\n' "$dim" "$1" "$plain"; }
+
+# Show a command as it would be typed, then run it in this shell.
+run() {
+    printf '%s$ %s%s\n' "$bold" "$1" "$plain"
+    eval "$1"
+}
+
+# The same, and keep what it prints in a file.
+run_into() {
+    printf '%s$ %s%s\n' "$bold" "$2" "$plain"
+    eval "$2" >"$1"
+    cat "$1"
+}
+
+rm -rf "$root/.demo"
+mkdir "$root/.demo"
+cd "$root/.demo"
+
+printf 'Three months of a supercomputer at NASA, from its log to its invoices.\n'
+printf 'A job is a session of so many cores, with 512 MiB each.\n'
+
+say 'A database of its own. For billing, it is now the 1st of February 1994.'
+run 'export BILLING_DATABASE_URL=billing.db BILLING_AT=1994-02-01T00:00:00Z'
+run 'billing init'
+
+say 'Take the events in. Again changes nothing: each counts once.'
+run 'billing meter ingest ../examples/nasa-ipsc-1993.jsonl.gz'
+run 'billing meter ingest ../examples/nasa-ipsc-1993.jsonl.gz'
+
+say 'Fold them into sessions and cut these into hourly usage records.'
+run 'billing meter run'
+
+say 'One session: what ran when, and what it comes to.'
+run 'billing meter show nasa-ipsc-42263'
+
+say 'Invoice every month that has not been: number and freeze. Here the last two.'
+run 'billing invoice generate --finalize -o tsv | tail -n 2 | cut -f 2,3,4,10'
+
+say 'What each month came to. For programs, results are csv, tsv, json or jsonl.'
+run_into months "billing invoice list -o csv | awk -F, 'NR > 1 { n[\$4]++; sum[\$4] += \$10 }
+    END { for (p in n) printf \"%s %4d invoices %8.2f\\n\", p, n[p], sum[p] }' |
+    sort"
+
+# The figures that this log gives, worked out apart from billing.
+cat >expected <<'END'
+1993-10   49 invoices  2196.97
+1993-11   48 invoices  2969.93
+1993-12   50 invoices  2059.75
+1994-01    3 invoices    18.56
+END
+diff expected months || {
+    printf '\nerror: the totals above are wrong (<: right, >: found); this is a bug\n' >&2
+    exit 1
+}
+
+say 'The largest invoices of November.'
+run_into largest 'billing invoice list --period 1993-11 -o tsv |
+    cut -f 2,3,10 | sort -rn -k 3 | head -n 5'
+
+say 'The largest in full.'
+run "billing invoice show $(head -n 1 largest | cut -f 1)"
+
+say 'All of it is in .demo/billing.db. Look around, for instance with:'
+printf '%s$ billing --database .demo/billing.db usage --period 1993-11 --by resource%s\n' \
+    "$bold" "$plain"
