@@ -33,15 +33,15 @@ class App:
         """The clock, standing still at ``--at`` where that is given."""
         if self.at is None:
             return Clock()
-        from billing_cli.options import parse_moment  # noqa: PLC0415 - only with --at
+        from billing_cli.options import parse_moment
 
         return Clock(parse_moment(self.at, "--at"))
 
     @cached_property
     def settings(self) -> Settings:
         """The settings, read once; what is doubtful about them is said on stderr."""
-        from billing_cli.output import warn  # noqa: PLC0415 - keeps --help fast
-        from billing_cli.settings import load_settings  # noqa: PLC0415
+        from billing_cli.output import warn
+        from billing_cli.settings import load_settings
 
         settings = load_settings(self.config, self.database, os.environ)
         for warning in settings.warnings:
@@ -51,7 +51,7 @@ class App:
     @cached_property
     def engine(self) -> Engine:
         """The database's engine; connects only when used, and does not look at the schema."""
-        from billing_cli.store.engine import open_engine  # noqa: PLC0415 - imports SQLAlchemy
+        from billing_cli.store.engine import open_engine
 
         return open_engine(self.settings.database_url)
 
@@ -61,8 +61,8 @@ class App:
         An empty database is set up; one that does not fit raises
         :class:`~billing_cli.errors.NotConfiguredError`. With ``rehearse`` nothing is kept.
         """
-        from billing_cli.store.schema import ensure_schema  # noqa: PLC0415
-        from billing_cli.store.unit_of_work import UnitOfWork  # noqa: PLC0415
+        from billing_cli.store.schema import ensure_schema
+        from billing_cli.store.unit_of_work import UnitOfWork
 
         ensure_schema(self.engine)
         return UnitOfWork(self.engine, rehearse=rehearse)

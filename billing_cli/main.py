@@ -34,7 +34,7 @@ cli.command("usage", help=usage.HELP)(usage.usage)
 cli.add_typer(invoice.cli, name="invoice")
 
 
-def _print_version(wanted: bool) -> None:  # noqa: FBT001 - how Typer calls it
+def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"billing {__version__}")
         raise typer.Exit
@@ -50,7 +50,9 @@ def _global_options(
     database: Annotated[
         str | None,
         typer.Option(
-            "--database", metavar="URL", help="Database URL or SQLite file (or BILLING_DATABASE_URL)."
+            "--database",
+            metavar="URL",
+            help="Database URL or SQLite file (or BILLING_DATABASE_URL).",
         ),
     ] = None,
     at: Annotated[
@@ -73,7 +75,7 @@ def main() -> None:
     try:
         cli()
     except BillingError as error:
-        from billing_cli.output import fail  # noqa: PLC0415 - keeps --help fast
+        from billing_cli.output import fail
 
         fail(error.message, error.hint)
         sys.exit(error.exit_code)

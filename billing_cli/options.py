@@ -8,6 +8,7 @@ from typing import Annotated, Final, TypeAlias
 
 import typer
 
+from billing_cli import completion
 from billing_cli.errors import UsageError
 from billing_cli.output import OutputFormat
 from billing_cli.pricing.excerpts import quoted
@@ -23,11 +24,24 @@ DryRunOption: TypeAlias = Annotated[
     bool, typer.Option("--dry-run", help="Show what would be done, and change nothing.")
 ]
 UserOption: TypeAlias = Annotated[
-    str | None, typer.Option("--user", "-u", metavar="USER", help="Only this user.")
+    str | None,
+    typer.Option(
+        "--user",
+        "-u",
+        metavar="USER",
+        help="Only this user.",
+        autocompletion=completion.users,
+    ),
 ]
 UsersOption: TypeAlias = Annotated[
     list[str] | None,
-    typer.Option("--user", "-u", metavar="USER", help="Only this user; may be repeated."),
+    typer.Option(
+        "--user",
+        "-u",
+        metavar="USER",
+        help="Only this user; may be repeated.",
+        autocompletion=completion.users,
+    ),
 ]
 PeriodOption: TypeAlias = Annotated[
     str | None,
@@ -35,6 +49,7 @@ PeriodOption: TypeAlias = Annotated[
         "--period",
         metavar="YYYY-MM",
         help="The billing period that starts in this month.",
+        autocompletion=completion.periods,
     ),
 ]
 FromOption: TypeAlias = Annotated[

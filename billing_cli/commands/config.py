@@ -17,7 +17,7 @@ def show(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> N
 
     Example: billing config show -o json
     """
-    from billing_cli.settings import effective_rows  # noqa: PLC0415 - imports pydantic
+    from billing_cli.settings import effective_rows
 
     app: App = context.obj
     rows = effective_rows(app.settings)
@@ -41,7 +41,7 @@ def schema() -> None:
 
     Example: billing config schema > billing.schema.json
     """
-    from billing_cli.settings import json_schema  # noqa: PLC0415 - imports pydantic
+    from billing_cli.settings import json_schema
 
     emit_object(json_schema(), OutputFormat.JSON)
 
@@ -61,7 +61,7 @@ def apply(
 
     Examples: billing config apply --dry-run; billing config apply --from 2025-03-01T00:00:00Z
     """
-    from billing_cli.services import config as service  # noqa: PLC0415
+    from billing_cli.services import config as service
 
     app: App = context.obj
     start = None if since is None else parse_moment(since, "--from")
@@ -78,7 +78,7 @@ def history(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -
 
     Example: billing config history -o json
     """
-    from billing_cli.services import config as service  # noqa: PLC0415
+    from billing_cli.services import config as service
 
     app: App = context.obj
     columns = [

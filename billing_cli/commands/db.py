@@ -20,7 +20,7 @@ def upgrade(context: typer.Context) -> None:
 
     Example: billing db backup before.db && billing db upgrade
     """
-    from billing_cli.services import db as service  # noqa: PLC0415
+    from billing_cli.services import db as service
 
     app: App = context.obj
     message(service.upgrade(app))
@@ -32,7 +32,7 @@ def current(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -
 
     Example: billing db current -o json
     """
-    from billing_cli.services import db as service  # noqa: PLC0415
+    from billing_cli.services import db as service
 
     app: App = context.obj
     emit_object(service.current(app), output)
@@ -44,7 +44,7 @@ def check(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> 
 
     Exits with 7 when a check fails. Example: billing db check -o json
     """
-    from billing_cli.services import db as service  # noqa: PLC0415
+    from billing_cli.services import db as service
 
     app: App = context.obj
     columns = [Column("check"), Column("result"), Column("detail")]
@@ -62,7 +62,7 @@ def backup(
 
     For PostgreSQL use pg_dump. Example: billing db backup /backups/billing-2025-02-01.db
     """
-    from billing_cli.services import db as service  # noqa: PLC0415
+    from billing_cli.services import db as service
 
     app: App = context.obj
     message(service.backup(app, file))

@@ -26,8 +26,8 @@ def init(
     ] = Path("billing.json"),
 ) -> None:
     """Write the packaged sample where no file is, and set an empty database up."""
-    from billing_cli.output import message  # noqa: PLC0415
-    from billing_cli.services import init as service  # noqa: PLC0415
+    from billing_cli.output import message
+    from billing_cli.services import init as service
 
     app: App = context.obj
     for line in service.prepare(app, file):

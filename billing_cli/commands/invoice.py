@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.commands.switch import is_disabled
 from billing_cli.errors import UsageError
@@ -59,12 +60,24 @@ _LINES = (
 )
 
 InvoiceArgument = Annotated[
-    str, typer.Argument(metavar="ID|NUMBER", help="An invoice's id or number.")
+    str,
+    typer.Argument(
+        metavar="ID|NUMBER",
+        help="An invoice's id or number.",
+        autocompletion=completion.invoices,
+    ),
 ]
 
 
+def _statuses(incomplete: str) -> list[str]:
+    """Complete a status."""
+    from billing_cli.services.invoice import STATUSES
+
+    return completion.matching(STATUSES, incomplete)
+
+
 @cli.command()
-def generate(  # noqa: PLR0913, PLR0917 - options
+def generate(
     context: typer.Context,
     period: PeriodOption = None,
     first: FromOption = None,
@@ -83,7 +96,7 @@ def generate(  # noqa: PLR0913, PLR0917 - options
     Examples: billing invoice generate --dry-run; billing invoice generate --period 2025-01
     --finalize; billing invoice generate --user john --from 2025-01-01 --to 2025-01-31
     """
-    from billing_cli.services import invoice as service  # noqa: PLC0415
+    from billing_cli.services import invoice as service
 
     app: App = context.obj
     span = parse_span(period, first, last)
@@ -101,7 +114,12 @@ def list_(
     users: UsersOption = None,
     status: Annotated[
         str | None,
-        typer.Option("--status", metavar="STATUS", help="draft, sent, paid, overdue or void."),
+        typer.Option(
+            "--status",
+            metavar="STATUS",
+            help="draft, sent, paid, overdue or void.",
+            autocompletion=_statuses,
+        ),
     ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -109,7 +127,7 @@ def list_(
 
     Examples: billing invoice list --status sent; billing invoice list --period 2025-01 -o csv
     """
-    from billing_cli.services import invoice as service  # noqa: PLC0415
+    from billing_cli.services import invoice as service
 
     app: App = context.obj
     if period is not None:
@@ -134,7 +152,7 @@ def show(
 
     Example: billing invoice show INV-2025-000001 -o json
     """
-    from billing_cli.services import invoice as service  # noqa: PLC0415
+    from billing_cli.services import invoice as service
 
     app: App = context.obj
     emit_object(service.show(app, invoice), output, sections=[Section("lines", _LINES)])
@@ -144,7 +162,10 @@ def show(
 def finalize(
     context: typer.Context,
     invoices: Annotated[
-        list[str] | None, typer.Argument(metavar="[ID…]", help="Drafts, by their ids.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[ID…]", help="Drafts, by their ids.", autocompletion=completion.drafts
+        ),
     ] = None,
     period: PeriodOption = None,
     dry_run: DryRunOption = False,
@@ -154,7 +175,7 @@ def finalize(
 
     Examples: billing invoice finalize 12 13; billing invoice finalize --period 2025-01
     """
-    from billing_cli.services import invoice as service  # noqa: PLC0415
+    from billing_cli.services import invoice as service
 
     app: App = context.obj
     if (period is not None) == bool(invoices):
@@ -182,14 +203,14 @@ def void(
 
     Example: billing invoice void INV-2025-000001 --reason "Wrong address"
     """
-    from billing_cli.services import invoice as service  # noqa: PLC0415
+    from billing_cli.services import invoice as service
 
     app: App = context.obj
     emit([service.void(app, invoice, reason, write_off=write_off)], _COLUMNS, output)
 
 
 def _tell(made: object, output: OutputFormat, empty: str) -> None:
-    from billing_cli.services.invoice import Made, sums  # noqa: PLC0415
+    from billing_cli.services.invoice import Made, sums
 
     assert isinstance(made, Made)  # noqa: S101
     if made.warning:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.commands import rejected
 from billing_cli.commands.switch import is_disabled
@@ -74,8 +75,8 @@ def ingest(
 
     Examples: billing meter ingest events.jsonl.gz; kubectl logs api | billing meter ingest -
     """
-    from billing_cli.services import meter as service  # noqa: PLC0415
-    from billing_cli.services.events import require_clean  # noqa: PLC0415
+    from billing_cli.services import meter as service
+    from billing_cli.services.events import require_clean
 
     app: App = context.obj
     if is_disabled(app):
@@ -106,7 +107,7 @@ def run(
 
     Examples: billing meter run; billing meter run --until 2025-02-01T00:00:00Z
     """
-    from billing_cli.services import meter as service  # noqa: PLC0415
+    from billing_cli.services import meter as service
 
     app: App = context.obj
     moment = None if until is None else parse_moment(until, "--until")
@@ -132,7 +133,7 @@ def sessions(
 
     Example: billing meter sessions --active --user john
     """
-    from billing_cli.services import meter as service  # noqa: PLC0415
+    from billing_cli.services import meter as service
 
     app: App = context.obj
     columns = [
@@ -153,7 +154,10 @@ def sessions(
 def show(
     context: typer.Context,
     session: Annotated[
-        str, typer.Argument(metavar="SESSION")
+        str,
+        typer.Argument(
+            metavar="SESSION", help="A session's id.", autocompletion=completion.sessions
+        ),
     ],
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -161,7 +165,7 @@ def show(
 
     Example: billing meter show s1 -o json
     """
-    from billing_cli.services import meter as service  # noqa: PLC0415
+    from billing_cli.services import meter as service
 
     app: App = context.obj
     timeline = [
@@ -188,7 +192,13 @@ def anomalies(
     context: typer.Context,
     user: UserOption = None,
     session: Annotated[
-        str | None, typer.Option("--session", metavar="SESSION", help="Only this session.")
+        str | None,
+        typer.Option(
+            "--session",
+            metavar="SESSION",
+            help="Only this session.",
+            autocompletion=completion.sessions,
+        ),
     ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
@@ -196,8 +206,10 @@ def anomalies(
 
     Example: billing meter anomalies --user john
     """
-    from billing_cli.services import meter as service  # noqa: PLC0415
+    from billing_cli.services import meter as service
 
     app: App = context.obj
     with service.anomalies(app, session, user) as rows:
-        emit(rows, [Column("session_id"), Column("user_id"), *_ANOMALY], output, empty="no anomalies")
+        emit(
+            rows, [Column("session_id"), Column("user_id"), *_ANOMALY], output, empty="no anomalies"
+        )

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.errors import UsageError
 from billing_cli.options import OutputOption
@@ -14,7 +15,12 @@ from billing_cli.output import Column, OutputFormat, emit, emit_object, message
 cli = typer.Typer(no_args_is_help=True, help="Look after lines that were rejected.")
 
 IdsArgument = Annotated[
-    list[int] | None, typer.Argument(metavar="[ID…]", help="Ids, as the list shows them.")
+    list[int] | None,
+    typer.Argument(
+        metavar="[ID…]",
+        help="Ids, as the list shows them.",
+        autocompletion=completion.rejected_lines,
+    ),
 ]
 AllOption = Annotated[bool, typer.Option("--all", help="All rejected lines.")]
 
@@ -25,7 +31,7 @@ def list_(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> 
 
     Example: billing meter rejected list -o csv
     """
-    from billing_cli.services import rejected as service  # noqa: PLC0415
+    from billing_cli.services import rejected as service
 
     app: App = context.obj
     columns = [
@@ -46,7 +52,7 @@ def export(context: typer.Context) -> None:
 
     Example: billing meter rejected export > mend.jsonl
     """
-    from billing_cli.services import rejected as service  # noqa: PLC0415
+    from billing_cli.services import rejected as service
 
     app: App = context.obj
     message(f"{service.export(app):,} lines")
@@ -63,7 +69,7 @@ def retry(
 
     Examples: billing meter rejected retry --all; billing meter rejected retry 3 4
     """
-    from billing_cli.services import rejected as service  # noqa: PLC0415
+    from billing_cli.services import rejected as service
 
     app: App = context.obj
     report = service.retry(app, _chosen(ids, all_lines=all_lines))
@@ -77,7 +83,7 @@ def drop(context: typer.Context, ids: IdsArgument = None, all_lines: AllOption =
 
     Examples: billing meter rejected drop 3; billing meter rejected drop --all
     """
-    from billing_cli.services import rejected as service  # noqa: PLC0415
+    from billing_cli.services import rejected as service
 
     app: App = context.obj
     message(f"dropped {service.drop(app, _chosen(ids, all_lines=all_lines)):,} lines")

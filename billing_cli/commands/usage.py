@@ -40,7 +40,7 @@ class Grouping(StrEnum):
     SESSION = "session"
 
 
-def usage(  # noqa: PLR0913, PLR0917 - options
+def usage(
     context: typer.Context,
     user: UserOption = None,
     period: PeriodOption = None,
@@ -50,7 +50,7 @@ def usage(  # noqa: PLR0913, PLR0917 - options
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Print usage records summed by user, resource, local day or session."""
-    from billing_cli.services import usage as service  # noqa: PLC0415
+    from billing_cli.services import usage as service
 
     app: App = context.obj
     span = parse_span(period, first, last)
@@ -59,8 +59,7 @@ def usage(  # noqa: PLR0913, PLR0917 - options
         for note in report.notes:
             message(note)
         columns = [
-            Column(name)
-            for name in dict.fromkeys((service.COLUMN_OF[grouping], "resource_type"))
+            Column(name) for name in dict.fromkeys((service.COLUMN_OF[grouping], "resource_type"))
         ]
         columns += [
             Column("quantity", numeric=True),

@@ -44,7 +44,9 @@ class Billed:
     def add(self, key: LineKey, parts: Mapping[int, int], amount: int) -> None:
         """Count one more line."""
         known = self.parts.get(key, {})
-        self.parts[key] = {m: known.get(m, 0) + parts.get(m, 0) for m in known.keys() | parts.keys()}
+        self.parts[key] = {
+            m: known.get(m, 0) + parts.get(m, 0) for m in known.keys() | parts.keys()
+        }
         self.amounts[key] = self.amounts.get(key, 0) + amount
 
 

@@ -50,7 +50,9 @@ def subtract(left: Parts, right: Mapping[int, int]) -> Parts:
 
 def quantity(resource: str, parts: Mapping[int, int]) -> Fraction:
     """Return the exact quantity in the shown unit."""
-    return sum((exact_quantity(resource, base, month) for month, base in parts.items()), Fraction(0))
+    return sum(
+        (exact_quantity(resource, base, month) for month, base in parts.items()), Fraction(0)
+    )
 
 
 def cost(resource: str, parts: Mapping[int, int], unit_price: str) -> Fraction:

@@ -7,6 +7,7 @@ timelines always give the same records.
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.pricing.terms import RESOURCES
@@ -54,7 +55,7 @@ def slots(history: TermsHistory, start: int, stop: int) -> Iterator[Slot]:
     cuts = sorted(cut for cut in _cuts(history, low, stop) if low < cut < stop)
     edges = [low, *cuts, stop]
     calendar = history.calendar
-    for left, right in zip(edges, edges[1:], strict=False):
+    for left, right in pairwise(edges):
         if right <= start:
             continue
         month_start, month_end = calendar.month_bounds(left)

@@ -143,7 +143,9 @@ class Folded:
     checkpoint: Checkpoint
 
 
-def fold(events: Iterable[FoldEvent], timeouts: Timeouts, start: Checkpoint | None = None) -> Folded:
+def fold(
+    events: Iterable[FoldEvent], timeouts: Timeouts, start: Checkpoint | None = None
+) -> Folded:
     """Fold events, in order, into segments.
 
     ``timeouts`` are steps of ``(since, heartbeat timeout in seconds or None)``; the first holds
@@ -203,11 +205,15 @@ class _Machine:
         if self.now.user is None:
             self.now.user = event.user
         else:
-            self._odd("user_changed", event, "the session stays with the user of its earliest event")
+            self._odd(
+                "user_changed", event, "the session stays with the user of its earliest event"
+            )
 
     def _create(self, event: FoldEvent) -> None:
         if self.now.phase in {IDLE, RUNNING, STOPPED}:
-            self._odd("created_again", event, "created while it exists: it starts over with these sizes")
+            self._odd(
+                "created_again", event, "created while it exists: it starts over with these sizes"
+            )
         self.now.cpu = DEFAULT_CPU if event.cpu is None else event.cpu
         self.now.memory = DEFAULT_MEMORY if event.memory is None else event.memory
         self.now.storage = DEFAULT_STORAGE if event.storage is None else event.storage
@@ -298,7 +304,7 @@ class _Machine:
         self.pieces.append(piece)
 
 
-def _tuples(value: Any) -> Any:
+def _tuples(value: object) -> Any:  # noqa: ANN401 - a key's parts are of several types
     return tuple(_tuples(item) for item in value) if isinstance(value, list) else value
 
 

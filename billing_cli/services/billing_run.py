@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -16,7 +15,7 @@ from billing_cli.store import credits, invoices, restatements, sessions, state, 
 from billing_cli.store.invoices import CUSTOM, REGULAR, ClaimRow, InvoiceRow, LineRow
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from billing_cli.pricing.credits import Use
     from billing_cli.pricing.terms import TermsHistory
@@ -93,15 +92,13 @@ class BillingRun:
         after: str | None = None
         while True:
             with self._uow.batch() as tx:
-                if state.rewrites(tx) != gathered.rewrites:
-                    stale = True
-                else:
-                    stale = False
-                    users = totals.next_users(tx, after, _BATCH_USERS)
-                    if not users:
-                        self._close(tx)
-                        return self.made
+                stale = state.rewrites(tx) != gathered.rewrites
+                users = [] if stale else totals.next_users(tx, after, _BATCH_USERS)
+                if users:
                     self._bill(tx, gathered, users)
+                elif not stale:
+                    self._close(tx)
+                    return self.made
             if stale:
                 gathered = self._gather()
             else:
@@ -146,9 +143,7 @@ class BillingRun:
         self._write(tx, gathered, made, empty)
         self.made += [m.row.id for m in made]
 
-    def _read(
-        self, tx: Transaction, gathered: Gathered, users: list[tuple[int, str]]
-    ) -> _Batch:
+    def _read(self, tx: Transaction, gathered: Gathered, users: list[tuple[int, str]]) -> _Batch:
         target, keys = self._target, [key for key, _ in users]
         batch = _Batch(users, defaultdict(dict), {}, {}, defaultdict(Billed))
         for user, resource, price, month, base in totals.totals_of(tx, keys):
@@ -168,7 +163,9 @@ class BillingRun:
             unit = (line.user_key, line.unit_start, line.unit_invoice)
             if line.resource_type is not None and line.unit_price is not None:
                 batch.billed[unit].add(
-                    (line.resource_type, line.unit_price), invoices.load_parts(line.parts), line.amount
+                    (line.resource_type, line.unit_price),
+                    invoices.load_parts(line.parts),
+                    line.amount,
                 )
         return batch
 
@@ -246,9 +243,7 @@ class BillingRun:
         numbers = invoices.take_numbers(tx, rules.series, len(made)) if made else range(0)
         for invoice, number in zip(made, numbers, strict=True):
             row = invoice.row
-            invoice.uses = apply_credits(
-                row.total, left.get(row.user_key, ()), self._target.end
-            )
+            invoice.uses = apply_credits(row.total, left.get(row.user_key, ()), self._target.end)
             used = sum(use.amount for use in invoice.uses)
             total = row.total - used
             invoice.row = row._replace(
@@ -301,7 +296,8 @@ class BillingRun:
             # What a closed period's late usage was billed as, this invoice may have taken over.
             periods = list(self._rules.history.calendar.between(target.start, target.end))
             restatements.add(
-                tx, ((m.row.user_key, p.start) for m in made for p in periods if p.end <= target.end)
+                tx,
+                ((m.row.user_key, p.start) for m in made for p in periods if p.end <= target.end),
             )
 
     def _write_credits(self, tx: Transaction, made: Sequence[_Made]) -> None:

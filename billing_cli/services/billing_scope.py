@@ -100,9 +100,7 @@ def gather(tx: Transaction, history: TermsHistory, target: Target) -> Gathered:
     )
 
 
-def _taken(
-    tx: Transaction, target: Target, released: set[int]
-) -> dict[int, list[tuple[int, int]]]:
+def _taken(tx: Transaction, target: Target, released: set[int]) -> dict[int, list[tuple[int, int]]]:
     """Return which of users' time inside the target belongs to other invoices."""
     taken: dict[int, list[tuple[int, int]]] = defaultdict(list)
     own_drafts = _own_custom_drafts(tx, target)
@@ -170,9 +168,7 @@ def _billed_units(
     closed = terms.closed_periods(tx)
     first = min(start for _, start in asked)
     last = max(history.calendar.containing(start).end for _, start in asked)
-    regular = {
-        (i.user_key, i.period_start) for i in invoices.overlapping(tx, REGULAR, first, last)
-    }
+    regular = {(i.user_key, i.period_start) for i in invoices.overlapping(tx, REGULAR, first, last)}
     custom = {i.id: i for i in invoices.overlapping(tx, CUSTOM, first, last)}
     claimed: dict[int, list[invoices.ClaimRow]] = defaultdict(list)
     for claim in invoices.claims(tx, first, last):

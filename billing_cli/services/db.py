@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from billing_cli.errors import ConflictError, IncompleteError, UnavailableError, UsageError
+from billing_cli.errors import ConflictError, IncompleteError, UsageError
 from billing_cli.store import audit, schema
+from billing_cli.store.backup import copy_sqlite
 from billing_cli.store.engine import parse_url, translated
 from billing_cli.store.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from billing_cli.app import App
 
 
@@ -49,7 +49,8 @@ def check(app: App) -> list[dict[str, str]]:
         {
             "check": name,
             "result": "failed" if problems else "passed",
-            "detail": "; ".join(problems[:3]) + (f" and {len(problems) - 3} more" if len(problems) > 3 else ""),  # noqa: PLR2004
+            "detail": "; ".join(problems[:3])
+            + (f" and {len(problems) - 3} more" if len(problems) > 3 else ""),  # noqa: PLR2004
         }
         for name, problems in found
     ]
@@ -60,7 +61,8 @@ def require_sound(rows: list[dict[str, str]]) -> None:
     failed = [row["check"] for row in rows if row["result"] == "failed"]
     if failed:
         raise IncompleteError(
-            f"checks failed: {', '.join(failed)}", "restore a backup, or report what the check found"
+            f"checks failed: {', '.join(failed)}",
+            "restore a backup, or report what the check found",
         )
 
 
@@ -69,21 +71,12 @@ def backup(app: App, file: Path) -> str:
     url = parse_url(app.settings.database_url)
     if url.get_backend_name() != "sqlite":
         raise UsageError(
-            "billing db backup is for SQLite", "for PostgreSQL use: pg_dump --format=custom DATABASE"
+            "billing db backup is for SQLite",
+            "for PostgreSQL use: pg_dump --format=custom DATABASE",
         )
     if file.exists():
         raise ConflictError(f"{file} is already there", "name a new file")
     with app.unit_of_work():
         pass  # a database that is missing or not ours is refused with its own message
-    partial = file.with_name(f"{file.name}.partial")
-    try:
-        os.close(os.open(partial, os.O_CREAT | os.O_TRUNC | os.O_RDWR, 0o600))
-        with sqlite3.connect(str(url.database)) as source, sqlite3.connect(partial) as target:
-            source.backup(target)
-        target.close()
-        source.close()
-        partial.replace(file)
-    except (OSError, sqlite3.Error) as error:
-        partial.unlink(missing_ok=True)
-        raise UnavailableError(f"{file} cannot be written: {error}", "name another file") from error
+    copy_sqlite(str(url.database), file)
     return f"wrote {file}, {file.stat().st_size:,} bytes"

@@ -31,6 +31,9 @@ _BATCH_EVENTS = 50_000
 # Bad lines may be long; a batch holds no more of them than this.
 _BATCH_BAD_BYTES = 32 * 2**20
 
+_UNFINISHED = (
+    "the last line is not complete; if the file is still being written, ingest it again later"
+)
 CONTRADICTS = "another event with this id but other content is stored already"
 
 
@@ -79,9 +82,7 @@ class _Batch:
 
     def reject(self, line: int, reason: str, raw: bytes, *, partial: bool = False) -> None:
         digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-        self.bad.append(
-            rejected.NewRejection(self.file, line, reason, raw, digest, int(partial))
-        )
+        self.bad.append(rejected.NewRejection(self.file, line, reason, raw, digest, int(partial)))
         self.bad_bytes += len(raw)
 
 
@@ -128,7 +129,7 @@ class Ingestion:
         except Rejected as error:
             reason = str(error)
             if not line.complete:
-                reason = f"the last line is not complete; if the file is still being written, ingest it again later ({reason})"
+                reason = f"{_UNFINISHED} ({reason})"
             batch.reject(line.number, reason, line.raw, partial=not line.complete)
         else:
             batch.events.append(event)
@@ -169,9 +170,7 @@ class Ingestion:
                 rejected.delete(tx, whole)
 
 
-def ingest(
-    ingestion: Ingestion, patterns: Sequence[str], *, all_or_nothing: bool
-) -> IngestReport:
+def ingest(ingestion: Ingestion, patterns: Sequence[str], *, all_or_nothing: bool) -> IngestReport:
     """Run an ingestion; one that takes all or nothing has to be a rehearsal until it knows."""
     report = ingestion.run(patterns)
     if all_or_nothing:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def prepare(app: App, file: Path) -> Iterator[str]:
-    """Write the sample config unless the file exists, and set the database up; tell what was done."""
+    """Write the sample config unless the file exists; set the database up; tell what is done."""
     try:
         # Exclusive: what somebody else writes at this moment is not overwritten either.
         with file.open("x", encoding="utf-8") as stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError, NotFoundError, UsageError
@@ -57,9 +58,7 @@ class Generation:
             return self._bill(self._due(keys))
         return self._bill([self._named(span, keys)])
 
-    def finalize_drafts(
-        self, references: Sequence[str], period: str | None
-    ) -> GenerateReport:
+    def finalize_drafts(self, references: Sequence[str], period: str | None) -> GenerateReport:
         """Refresh drafts and finalize them: those named, or all of a period, which it closes."""
         if period is not None:
             target = self._named(period, None)
@@ -97,7 +96,9 @@ class Generation:
                 period = calendar.named(span)
             except ValueError as error:
                 raise NotFoundError(str(error)) from error
-            target = Target(period.name, period.start, period.end, REGULAR, explicit=True, users=keys)
+            target = Target(
+                period.name, period.start, period.end, REGULAR, explicit=True, users=keys
+            )
         else:
             start, end = calendar.date_range(*span)
             if start >= end:
@@ -133,10 +134,8 @@ class Generation:
                 self.now,
                 self.finalize,
             )
-            run = BillingRun(
-                self.uow, rules, target, lambda end=target.end: self._meter(end), self.advance
-            )
-            report.ids += run.run()
+            meter = partial(self._meter, target.end)
+            report.ids += BillingRun(self.uow, rules, target, meter, self.advance).run()
             report.periods.append(target.name)
         return report
 

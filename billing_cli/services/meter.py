@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from billing_cli.errors import NotFoundError, UsageError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_decimal
-from billing_cli.pricing.rating import Totals, add_to, cost, in_line_order, shown_quantity
 from billing_cli.pricing.quantities import UNITS
+from billing_cli.pricing.rating import Totals, add_to, cost, in_line_order, shown_quantity
 from billing_cli.pricing.slots import slice_segments, slots
 from billing_cli.services import events, records, terms
 from billing_cli.services import sessions as timelines
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import UnitOfWork
 
     Advance = Callable[[int], None]
-
 
 
 def ingest(  # noqa: PLR0913 - the options of the command
@@ -87,17 +86,13 @@ def run(app: App, until: int | None, advance: Advance, *, dry_run: bool) -> RunR
 
 
 @contextmanager
-def sessions(
-    app: App, user: str | None, *, active: bool
-) -> Iterator[Iterator[dict[str, object]]]:
+def sessions(app: App, user: str | None, *, active: bool) -> Iterator[Iterator[dict[str, object]]]:
     """Give the sessions that have begun by now, with their timelines up to date."""
     now = app.clock.now()
     with app.unit_of_work() as uow:
         _refresh(uow, app)
         with uow.reading() as tx:
-            yield (
-                _session_row(row) for row in store.list_sessions(tx, now, user, active=active)
-            )
+            yield (_session_row(row) for row in store.list_sessions(tx, now, user, active=active))
 
 
 def show(app: App, session_id: str) -> dict[str, object]:
@@ -202,7 +197,12 @@ def _state(segments: list[Segment], now: int) -> str:
 
 def _anomaly_row(row: tuple[object, ...]) -> dict[str, object]:
     _, _, at, kind, event_id, detail = row
-    return {"time": format_instant(int(str(at))), "kind": kind, "event_id": event_id, "detail": detail}
+    return {
+        "time": format_instant(int(str(at))),
+        "kind": kind,
+        "event_id": event_id,
+        "detail": detail,
+    }
 
 
 def _sizes(cpu: int, memory: int, storage: int) -> dict[str, object]:

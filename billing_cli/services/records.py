@@ -60,9 +60,7 @@ def _next_span(span: int, records: int) -> int:
     return max(span // 2, HOUR) if records > _MANY_RECORDS else span
 
 
-def _mend(
-    uow: UnitOfWork, history: TermsHistory, now: int, advance: Callable[[int], None]
-) -> int:
+def _mend(uow: UnitOfWork, history: TermsHistory, now: int, advance: Callable[[int], None]) -> int:
     """Slice again what late events undid, in spans of time shared by many sessions."""
     records, span = 0, 24 * HOUR
     while True:

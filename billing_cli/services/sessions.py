@@ -177,7 +177,11 @@ def _undo_metering(
     usage.delete_records(tx, _stale_records(history, stale, metered))
     sessions.add_reslices(
         tx,
-        ((r.key, r.differs_from) for r in stale if r.user_key is not None and r.differs_from is not None),
+        (
+            (r.key, r.differs_from)
+            for r in stale
+            if r.user_key is not None and r.differs_from is not None
+        ),
     )
     restatements.add(tx, _restated(history, stale, metered))
     state.count_rewrite(tx)

@@ -121,7 +121,9 @@ def _notes(tx: Transaction, stop: int) -> list[str]:
     if metered is None:
         notes.append("nothing is metered yet: run billing meter run")
     elif metered < stop:
-        notes.append(f"metered until {format_instant(metered)}: billing meter run brings it up to date")
+        notes.append(
+            f"metered until {format_instant(metered)}: billing meter run brings it up to date"
+        )
     if metered is not None and sessions.pending_count(tx):
         notes.append("there are events that are not metered yet: run billing meter run")
     return notes

@@ -2,53 +2,65 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
 _LIMIT = 20
 
+
+class _Agreement(NamedTuple):
+    """What must hold: a query for what breaks it, and how to tell of its first column."""
+
+    name: str
+    text: str
+    sql: str
+
+
 _AGREEMENTS = (
-    (
-        "invoice totals",
-        "SELECT id FROM billing_invoices WHERE subtotal + tax - credits <> total "
+    _Agreement(
+        name="invoice totals",
+        text="invoice {0} does not add up",
+        sql="SELECT id FROM billing_invoices WHERE subtotal + tax - credits <> total "
         "OR (status <> 'void' AND total < 0)",
-        "invoice {0} does not add up",
     ),
-    (
-        "invoice lines",
-        "SELECT i.id FROM billing_invoices i LEFT JOIN billing_invoice_lines l ON l.invoice_id = i.id "
+    _Agreement(
+        name="invoice lines",
+        text="the lines of invoice {0} do not add up to its subtotal",
+        sql="SELECT i.id FROM billing_invoices i "
+        "LEFT JOIN billing_invoice_lines l ON l.invoice_id = i.id "
         "GROUP BY i.id, i.subtotal HAVING i.subtotal <> COALESCE(SUM(l.amount), 0)",
-        "the lines of invoice {0} do not add up to its subtotal",
     ),
-    (
-        "invoice credits",
-        "SELECT i.id FROM billing_invoices i LEFT JOIN billing_credit_uses u ON u.invoice_id = i.id "
+    _Agreement(
+        name="invoice credits",
+        text="invoice {0} does not use the credits it says",
+        sql="SELECT i.id FROM billing_invoices i "
+        "LEFT JOIN billing_credit_uses u ON u.invoice_id = i.id "
         "AND (u.reversed_at IS NULL OR i.status = 'void') "
         "GROUP BY i.id, i.credits HAVING i.credits <> COALESCE(SUM(u.amount), 0)",
-        "invoice {0} does not use the credits it says",
     ),
-    (
-        "credits",
-        "SELECT c.id FROM billing_credits c LEFT JOIN billing_credit_uses u ON u.credit_id = c.id "
-        "AND u.reversed_at IS NULL GROUP BY c.id, c.amount, c.voided "
-        "HAVING COALESCE(SUM(u.amount), 0) + c.voided > c.amount",
-        "credit {0} is used beyond its amount",
+    _Agreement(
+        name="credits",
+        text="credit {0} is used beyond its amount",
+        sql="SELECT c.id FROM billing_credits c "
+        "LEFT JOIN billing_credit_uses u ON u.credit_id = c.id AND u.reversed_at IS NULL "
+        "GROUP BY c.id, c.amount, c.voided HAVING COALESCE(SUM(u.amount), 0) + c.voided > c.amount",
     ),
-    (
-        "usage records",
-        "SELECT s.session_id FROM billing_usage_records r "
+    _Agreement(
+        name="usage records",
+        text="a record of session {0} is longer than an hour, or of another user",
+        sql="SELECT s.session_id FROM billing_usage_records r "
         "JOIN billing_sessions s ON s.session_key = r.session_key "
         "WHERE r.end_time - r.start_time > 3600 OR r.user_key <> COALESCE(s.user_key, -1)",
-        "a record of session {0} is longer than an hour, or of another user",
     ),
-    (
-        "segments",
-        "SELECT s.session_id FROM billing_segments a JOIN billing_segments b "
-        "ON b.session_key = a.session_key AND b.start_second > a.start_second "
-        "AND b.start_second < a.end_second JOIN billing_sessions s ON s.session_key = a.session_key",
-        "segments of session {0} overlap",
+    _Agreement(
+        name="segments",
+        text="segments of session {0} overlap",
+        sql="SELECT s.session_id FROM billing_segments a "
+        "JOIN billing_segments b ON b.session_key = a.session_key "
+        "AND b.start_second > a.start_second AND b.start_second < a.end_second "
+        "JOIN billing_sessions s ON s.session_key = a.session_key",
     ),
 )
 
@@ -58,15 +70,17 @@ def run(tx: Transaction) -> list[tuple[str, list[str]]]:
     found = [] if tx.is_postgres else _sqlite(tx)
     found.append(("invoice numbers", _number_gaps(tx)))
     found += [
-        (name, [text.format(row[0]) for row in tx.rows(f"{sql} LIMIT {_LIMIT}")])
-        for name, sql, text in _AGREEMENTS
+        (one.name, [one.text.format(row[0]) for row in tx.rows(f"{one.sql} LIMIT {_LIMIT}")])
+        for one in _AGREEMENTS
     ]
     return found
 
 
 def _sqlite(tx: Transaction) -> list[tuple[str, list[str]]]:
     integrity = [str(row[0]) for row in tx.rows(f"PRAGMA integrity_check({_LIMIT})")]
-    broken = [f"{row[0]} row {row[1]} refers to nothing" for row in tx.rows("PRAGMA foreign_key_check")]
+    broken = [
+        f"{row[0]} row {row[1]} refers to nothing" for row in tx.rows("PRAGMA foreign_key_check")
+    ]
     return [
         ("integrity", [] if integrity == ["ok"] else integrity),
         ("foreign keys", broken[:_LIMIT]),

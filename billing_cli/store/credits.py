@@ -38,7 +38,7 @@ def available(tx: Transaction, users: Sequence[int]) -> dict[int, list[Available
     subquery, parameter = tx.numbers(users)
     found: dict[int, list[Available]] = {}
     for user, *values in tx.rows(
-        "SELECT c.user_key, c.id, c.amount - c.voided - CAST(COALESCE("  # noqa: S608
+        "SELECT c.user_key, c.id, c.amount - c.voided - CAST(COALESCE("
         "(SELECT SUM(u.amount) FROM billing_credit_uses u "
         "WHERE u.credit_id = c.id AND u.reversed_at IS NULL), 0) AS BIGINT) AS remaining, "
         "c.created_at, c.expires_at FROM billing_credits c "
@@ -80,7 +80,8 @@ def spent_of(tx: Transaction, invoice_id: int) -> int:
 def take_back(tx: Transaction, invoice_id: int, at: int) -> None:
     """Undo what a void invoice did: the credits it used return, the one it granted goes."""
     tx.execute(
-        "UPDATE billing_credit_uses SET reversed_at = ? WHERE invoice_id = ? AND reversed_at IS NULL",
+        "UPDATE billing_credit_uses SET reversed_at = ? "
+        "WHERE invoice_id = ? AND reversed_at IS NULL",
         at,
         invoice_id,
     )

@@ -141,7 +141,8 @@ def translate(error: BaseException) -> BillingError:
     kind = type(error).__name__
     if "integrity" in kind.lower() or kind.endswith("Violation"):
         return BillingError(
-            f"the database refused what this program wrote: {text}", "this is a bug; please report it"
+            f"the database refused what this program wrote: {text}",
+            "this is a bug; please report it",
         )
     hints = (
         ("full", "free some space, then run the command again: nothing was half done"),

@@ -46,7 +46,9 @@ class EventWriter:
         for interner in (self._origins, self._users, self._sessions):
             interner.forget()
 
-    def store(self, tx: Transaction, events: Sequence[Event], received_at: int) -> tuple[int, set[int]]:
+    def store(
+        self, tx: Transaction, events: Sequence[Event], received_at: int
+    ) -> tuple[int, set[int]]:
         """Store a batch; return how many were new, and the positions of contradictions.
 
         An event whose identity is there with the same content is a duplicate, one with other
@@ -84,7 +86,9 @@ class EventWriter:
     ) -> list[tuple[object, ...]]:
         origins = self._origins.keys(tx, {event.origin: None for event in events})
         users = self._users.keys(tx, [e.user_id for e in events if e.user_id is not None])
-        sessions = self._sessions.keys(tx, [e.session_id for e in events if e.session_id is not None])
+        sessions = self._sessions.keys(
+            tx, [e.session_id for e in events if e.session_id is not None]
+        )
         rows: list[tuple[object, ...]] = []
         for seq, position in enumerate(first.values(), before + 1):
             (
@@ -133,7 +137,7 @@ class EventWriter:
         for origin, ids in by_origin.items():
             subquery, parameter = tx.texts(ids)
             for event_id, payload in tx.rows(
-                "SELECT event_id, payload FROM billing_session_events "  # noqa: S608
+                "SELECT event_id, payload FROM billing_session_events "
                 f"WHERE origin_key = ? AND event_id IN {subquery} AND seq <= ?",
                 origins[origin],
                 parameter,

@@ -114,7 +114,7 @@ def dump_parts(parts: dict[int, int] | None) -> str | None:
 
 def load_parts(text: str | None) -> dict[int, int]:
     """Read what :func:`dump_parts` wrote."""
-    return {} if text is None else {month: base for month, base in json.loads(text)}
+    return {} if text is None else dict(json.loads(text))
 
 
 def listed(tx: Transaction, selection: Selection) -> Iterator[InvoiceRow]:
@@ -133,7 +133,7 @@ def listed(tx: Transaction, selection: Selection) -> Iterator[InvoiceRow]:
     return (
         InvoiceRow(*row)
         for row in tx.stream(
-            f"SELECT {_ALL} FROM billing_invoices i WHERE {' AND '.join(conditions)} "  # noqa: S608
+            f"SELECT {_ALL} FROM billing_invoices i WHERE {' AND '.join(conditions)} "
             "ORDER BY i.period_start, i.period_end, i.user_id, i.id",
             *parameters,
         )
@@ -146,7 +146,7 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> Iterator[InvoiceRow]:
     return (
         InvoiceRow(*row)
         for row in tx.stream(
-            f"SELECT {_ALL} FROM billing_invoices i WHERE i.id IN {subquery} "  # noqa: S608
+            f"SELECT {_ALL} FROM billing_invoices i WHERE i.id IN {subquery} "
             "ORDER BY i.period_start, i.period_end, i.user_id, i.id",
             parameter,
         )
@@ -155,9 +155,9 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> Iterator[InvoiceRow]:
 
 def find(tx: Transaction, reference: str) -> InvoiceRow | None:
     """Find an invoice by its number, or by its id."""
-    row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.invoice_number = ?", reference)  # noqa: S608
+    row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.invoice_number = ?", reference)
     if row is None and reference.isascii() and reference.isdigit() and len(reference) < 19:  # noqa: PLR2004
-        row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.id = ?", int(reference))  # noqa: S608
+        row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.id = ?", int(reference))
     return None if row is None else InvoiceRow(*row)
 
 
@@ -166,7 +166,7 @@ def lines_of(tx: Transaction, invoice_id: int) -> list[LineRow]:
     return [
         LineRow(*row)
         for row in tx.rows(
-            f"SELECT {', '.join(LineRow._fields)} FROM billing_invoice_lines "  # noqa: S608
+            f"SELECT {', '.join(LineRow._fields)} FROM billing_invoice_lines "
             "WHERE invoice_id = ? ORDER BY position",
             invoice_id,
         )
@@ -181,7 +181,7 @@ def of_range(
     return [
         InvoiceRow(*row)
         for row in tx.rows(
-            f"SELECT {_ALL} FROM billing_invoices i WHERE i.period_start = ? AND i.period_end = ? "  # noqa: S608
+            f"SELECT {_ALL} FROM billing_invoices i WHERE i.period_start = ? AND i.period_end = ? "
             f"AND i.kind = ? AND i.user_key IN {subquery}",
             start,
             end,
@@ -210,7 +210,7 @@ def overlapping(tx: Transaction, kind: str, start: int, end: int) -> list[Invoic
     return [
         InvoiceRow(*row)
         for row in tx.rows(
-            f"SELECT {_ALL} FROM billing_invoices i WHERE i.kind = ? AND i.period_start < ? "  # noqa: S608
+            f"SELECT {_ALL} FROM billing_invoices i WHERE i.kind = ? AND i.period_start < ? "
             "AND i.period_end > ? AND i.superseded_by IS NULL AND i.status <> 'draft'",
             kind,
             end,
@@ -224,7 +224,7 @@ def held(tx: Transaction, start: int, end: int) -> list[InvoiceRow]:
     return [
         InvoiceRow(*row)
         for row in tx.rows(
-            f"SELECT {_ALL} FROM billing_invoices i WHERE i.status = 'void' AND i.written_off = 0 "  # noqa: S608
+            f"SELECT {_ALL} FROM billing_invoices i WHERE i.status = 'void' AND i.written_off = 0 "
             "AND i.superseded_by IS NULL AND i.period_start >= ? AND i.period_end <= ?",
             start,
             end,
@@ -251,7 +251,7 @@ def claims_of(tx: Transaction, ids: Sequence[int]) -> list[ClaimRow]:
     return [
         ClaimRow(*row)
         for row in tx.rows(
-            "SELECT user_key, start_second, end_second, invoice_id FROM billing_claims "  # noqa: S608
+            "SELECT user_key, start_second, end_second, invoice_id FROM billing_claims "
             f"WHERE invoice_id IN {subquery} ORDER BY user_key, start_second",
             parameter,
         )
@@ -268,7 +268,7 @@ def lines_about(
     return (
         LineRow(*row)
         for row in tx.rows(
-            f"SELECT {names} FROM billing_invoice_lines l "  # noqa: S608
+            f"SELECT {names} FROM billing_invoice_lines l "
             "JOIN billing_invoices i ON i.id = l.invoice_id "
             f"WHERE l.user_key IN {those_users} AND l.unit_start IN {those_units} "
             "AND l.resource_type IS NOT NULL AND i.superseded_by IS NULL",
@@ -284,7 +284,7 @@ def correction_units(tx: Transaction, ids: Sequence[int]) -> list[tuple[int, int
     return [
         (user, start, end)
         for user, start, end in tx.rows(
-            "SELECT DISTINCT user_key, unit_start, unit_end FROM billing_invoice_lines "  # noqa: S608
+            "SELECT DISTINCT user_key, unit_start, unit_end FROM billing_invoice_lines "
             f"WHERE kind = 'correction' AND invoice_id IN {subquery}",
             parameter,
         )
@@ -306,7 +306,7 @@ def rewrite(tx: Transaction, invoices: Iterable[InvoiceRow]) -> None:
     """Write all columns of existing invoices."""
     names = COLUMNS[1:]
     tx.execute_many(
-        f"UPDATE billing_invoices SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?",  # noqa: S608
+        f"UPDATE billing_invoices SET {', '.join(f'{name} = ?' for name in names)} WHERE id = ?",
         [(*invoice[1:], invoice.id) for invoice in invoices],
     )
 
@@ -334,7 +334,7 @@ def delete_claims(tx: Transaction, ids: Sequence[int]) -> None:
 def _delete(tx: Transaction, table: str, column: str, ids: Sequence[int]) -> None:
     if ids:
         subquery, parameter = tx.numbers(ids)
-        tx.execute(f"DELETE FROM {table} WHERE {column} IN {subquery}", parameter)  # noqa: S608
+        tx.execute(f"DELETE FROM {table} WHERE {column} IN {subquery}", parameter)
 
 
 def insert_lines(tx: Transaction, lines: Iterable[LineRow]) -> None:

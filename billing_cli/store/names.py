@@ -60,15 +60,14 @@ class Interner:
         subquery, parameter = tx.texts(names)
         self._known.update(
             tx.rows(
-                f"SELECT {kind.name}, {kind.key} FROM {kind.table} "  # noqa: S608
-                f"WHERE {kind.name} IN {subquery}",
+                f"SELECT {kind.name}, {kind.key} FROM {kind.table} WHERE {kind.name} IN {subquery}",
                 parameter,
             )
         )
 
     def _make(self, tx: Transaction, names: list[str]) -> None:
         kind = self._kind
-        last = tx.value(f"SELECT COALESCE(MAX({kind.key}), 0) FROM {kind.table}")  # noqa: S608
+        last = tx.value(f"SELECT COALESCE(MAX({kind.key}), 0) FROM {kind.table}")
         fixed = tuple(value for _, value in kind.extra)
         numbered = list(enumerate(names, last + 1))
         tx.insert(

@@ -38,7 +38,7 @@ def add(tx: Transaction, found: Sequence[NewRejection], at: int) -> None:
     """Keep lines."""
     last = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_rejected_lines")
     tx.execute_many(
-        f"INSERT INTO billing_rejected_lines ({', '.join(_COLUMNS)}) "  # noqa: S608
+        f"INSERT INTO billing_rejected_lines ({', '.join(_COLUMNS)}) "
         "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file, line, digest) DO NOTHING",
         [(number, *rejection, at) for number, rejection in enumerate(found, last + 1)],
     )
@@ -46,18 +46,15 @@ def add(tx: Transaction, found: Sequence[NewRejection], at: int) -> None:
 
 def partial_lines(tx: Transaction, file: str) -> dict[int, int]:
     """Return ``{line: id}`` of the unfinished lines kept from a file."""
-    return {
-        line: number
-        for line, number in tx.rows(
-            "SELECT line, id FROM billing_rejected_lines WHERE file = ? AND partial = 1", file
-        )
-    }
+    return dict(
+        tx.rows("SELECT line, id FROM billing_rejected_lines WHERE file = ? AND partial = 1", file)
+    )
 
 
 def delete(tx: Transaction, ids: Iterable[int]) -> int:
     """Delete kept lines and return how many there were."""
     subquery, parameter = tx.numbers(list(ids))
-    return tx.execute(f"DELETE FROM billing_rejected_lines WHERE id IN {subquery}", parameter)  # noqa: S608
+    return tx.execute(f"DELETE FROM billing_rejected_lines WHERE id IN {subquery}", parameter)
 
 
 def delete_all(tx: Transaction) -> int:
@@ -103,7 +100,7 @@ def known_ids(tx: Transaction, ids: Sequence[int]) -> set[int]:
     return {
         row[0]
         for row in tx.rows(
-            f"SELECT id FROM billing_rejected_lines WHERE id IN {subquery}",  # noqa: S608
+            f"SELECT id FROM billing_rejected_lines WHERE id IN {subquery}",
             parameter,
         )
     }

@@ -28,7 +28,7 @@ def listed(tx: Transaction, users: Sequence[int] | None = None) -> list[tuple[in
     return [
         (user, start)
         for user, start in tx.rows(
-            f"SELECT user_key, period_start FROM billing_restatements {condition}"  # noqa: S608
+            f"SELECT user_key, period_start FROM billing_restatements {condition}"
             "ORDER BY user_key, period_start",
             *parameters,
         )

@@ -42,7 +42,7 @@ def inspect_schema(connection: Connection) -> SchemaState:
         names_sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
     names = {str(row[0]) for row in connection.exec_driver_sql(names_sql)}
     if VERSION_TABLE in names:
-        row = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first()  # noqa: S608
+        row = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first()
         if row is not None:
             return SchemaState(str(row[0]), ())
     return SchemaState(None, tuple(sorted(name for name in names if name.startswith("billing_"))))
@@ -95,7 +95,7 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
         if before.version is not None and before.version > HEAD:
             require_head(before)
         if before.version != HEAD:
-            from alembic import command  # noqa: PLC0415 - slow, and rarely needed
+            from alembic import command
 
             config = alembic_config()
             config.attributes["connection"] = connection
@@ -105,24 +105,27 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
 
 def differences(engine: Engine) -> list[str]:
     """Return what the tables of the database and of this program do not share, in words."""
-    from alembic.autogenerate import compare_metadata  # noqa: PLC0415
-    from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
+    from alembic.autogenerate import compare_metadata
+    from alembic.runtime.migration import MigrationContext
 
-    from billing_cli.store.tables import SQLModel  # noqa: PLC0415
+    from billing_cli.store.tables import METADATA
 
-    def ours(thing: object, name: str | None, kind: str, *_: object) -> bool:
-        return kind != "table" or bool(name and name.startswith("billing_") and name != VERSION_TABLE)
+    def ours(_thing: object, name: str | None, kind: str, *_: object) -> bool:
+        return kind != "table" or bool(
+            name and name.startswith("billing_") and name != VERSION_TABLE
+        )
 
     with translated(), engine.connect() as connection:
         context = MigrationContext.configure(
-            connection, opts={"compare_type": True, "include_object": ours, "version_table": VERSION_TABLE}
+            connection,
+            opts={"compare_type": True, "include_object": ours, "version_table": VERSION_TABLE},
         )
-        return [str(entry) for entry in compare_metadata(context, SQLModel.metadata)]
+        return [str(entry) for entry in compare_metadata(context, METADATA)]
 
 
 def alembic_config() -> Config:
     """Return Alembic's configuration for the packaged migrations."""
-    from alembic.config import Config  # noqa: PLC0415 - slow, and rarely needed
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))

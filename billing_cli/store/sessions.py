@@ -47,7 +47,8 @@ def pending_sessions(tx: Transaction, limit: int) -> list[PendingSession]:
         PendingSession(*row)
         for row in tx.rows(
             "SELECT s.session_key, s.user_key, s.folded_seq, s.checkpoint "
-            "FROM billing_pending_sessions p JOIN billing_sessions s ON s.session_key = p.session_key "
+            "FROM billing_pending_sessions p "
+            "JOIN billing_sessions s ON s.session_key = p.session_key "
             "ORDER BY p.session_key LIMIT ?",
             limit,
         )
@@ -58,7 +59,7 @@ def new_events(tx: Transaction, sessions: Sequence[PendingSession]) -> dict[int,
     """Return the events after each session's ``folded_seq``, in the session's order."""
     return _by_session(
         tx.rows(
-            f"SELECT {_EVENT_COLUMNS} FROM billing_pending_sessions p "  # noqa: S608
+            f"SELECT {_EVENT_COLUMNS} FROM billing_pending_sessions p "
             "CROSS JOIN billing_sessions s "
             "CROSS JOIN billing_session_events e "
             "CROSS JOIN billing_event_origins o "
@@ -76,7 +77,7 @@ def all_events(tx: Transaction, keys: Sequence[int]) -> dict[int, list[KeyedEven
     subquery, parameter = tx.numbers(keys)
     return _by_session(
         tx.rows(
-            f"SELECT {_EVENT_COLUMNS} FROM billing_session_events e "  # noqa: S608
+            f"SELECT {_EVENT_COLUMNS} FROM billing_session_events e "
             "JOIN billing_event_origins o ON o.origin_key = e.origin_key "
             f"WHERE e.session_key IN {subquery}",
             parameter,
@@ -101,8 +102,9 @@ def segments_of(tx: Transaction, keys: Sequence[int]) -> dict[int, list[Segment]
     subquery, parameter = tx.numbers(keys)
     found: dict[int, list[Segment]] = {}
     for key, *values in tx.rows(
-        "SELECT session_key, start_second, end_second, cpu_millicores, memory_mib, storage_mib, state "  # noqa: S608
-        f"FROM billing_segments WHERE session_key IN {subquery} ORDER BY session_key, start_second",
+        "SELECT session_key, start_second, end_second, cpu_millicores, memory_mib, storage_mib, "
+        f"state FROM billing_segments WHERE session_key IN {subquery} "
+        "ORDER BY session_key, start_second",
         parameter,
     ):
         found.setdefault(key, []).append(Segment(*values))
@@ -138,7 +140,8 @@ def save_folds(tx: Transaction, folds: Iterable[tuple[int, int | None, int, str]
     """Record ``(session_key, user_key, folded_seq, checkpoint)`` and that nothing is pending."""
     rows = list(folds)
     tx.execute_many(
-        "UPDATE billing_sessions SET user_key = ?, folded_seq = ?, checkpoint = ? WHERE session_key = ?",
+        "UPDATE billing_sessions SET user_key = ?, folded_seq = ?, checkpoint = ? "
+        "WHERE session_key = ?",
         [(user, seq, checkpoint, key) for key, user, seq, checkpoint in rows],
     )
     tx.execute_many(
@@ -198,7 +201,7 @@ def reslices(tx: Transaction, within: int, limit: int) -> list[tuple[int, int]]:
 
 
 def advance_reslices(tx: Transaction, keys: Sequence[int], done: int, *, last: bool) -> None:
-    """Record that sessions are sliced again up to an instant; ``last`` or nothing left: for good."""
+    """Record that sessions are sliced again up to an instant, with ``last`` for good."""
     subquery, parameter = tx.numbers(keys)
     left = (
         ""
@@ -208,12 +211,12 @@ def advance_reslices(tx: Transaction, keys: Sequence[int], done: int, *, last: b
     )
     parameters = (parameter,) if last else (parameter, done)
     tx.execute(
-        f"DELETE FROM billing_reslices WHERE session_key IN {subquery} {left}",  # noqa: S608
+        f"DELETE FROM billing_reslices WHERE session_key IN {subquery} {left}",
         *parameters,
     )
     if not last:
         tx.execute(
-            f"UPDATE billing_reslices SET from_second = ? WHERE session_key IN {subquery} "  # noqa: S608
+            f"UPDATE billing_reslices SET from_second = ? WHERE session_key IN {subquery} "
             "AND from_second < ?",
             done,
             parameter,
@@ -240,7 +243,9 @@ class ListedSession(NamedTuple):
     storage: int
 
 
-def list_sessions(tx: Transaction, at: int, user: str | None, *, active: bool) -> Iterator[ListedSession]:
+def list_sessions(
+    tx: Transaction, at: int, user: str | None, *, active: bool
+) -> Iterator[ListedSession]:
     """Yield the sessions that have begun by an instant, in byte order of their ids."""
     conditions = ["s.folded_seq > 0"]
     parameters: list[object] = [at, at, at]
@@ -250,11 +255,12 @@ def list_sessions(tx: Transaction, at: int, user: str | None, *, active: bool) -
     if active:
         conditions.append("g.session_key IS NOT NULL")
     sql = (
-        "SELECT s.session_id, u.user_id, g.state, t.first_second, t.end_second, "  # noqa: S608
+        "SELECT s.session_id, u.user_id, g.state, t.first_second, t.end_second, "
         "COALESCE(g.cpu_millicores, 0), COALESCE(g.memory_mib, 0), COALESCE(g.storage_mib, 0) "
         "FROM billing_sessions s "
-        "JOIN (SELECT session_key, MIN(start_second) AS first_second, MAX(end_second) AS end_second "
-        "FROM billing_segments WHERE start_second <= ? GROUP BY session_key) t "
+        "JOIN (SELECT session_key, MIN(start_second) AS first_second, "
+        "MAX(end_second) AS end_second FROM billing_segments "
+        "WHERE start_second <= ? GROUP BY session_key) t "
         "ON t.session_key = s.session_key "
         "LEFT JOIN billing_users u ON u.user_key = s.user_key "
         "LEFT JOIN billing_segments g ON g.session_key = s.session_key "
@@ -274,7 +280,9 @@ def find_session(tx: Transaction, session_id: str) -> tuple[int, int | None, str
     return None if row is None else (row[0], row[1], row[2])
 
 
-def list_anomalies(tx: Transaction, session_id: str | None, user: str | None) -> Iterator[tuple[object, ...]]:
+def list_anomalies(
+    tx: Transaction, session_id: str | None, user: str | None
+) -> Iterator[tuple[object, ...]]:
     """Yield ``(session, user, instant, kind, event id, detail)``, in byte order of the sessions."""
     conditions, parameters = ["1 = 1"], []
     if session_id is not None:
@@ -284,7 +292,7 @@ def list_anomalies(tx: Transaction, session_id: str | None, user: str | None) ->
         conditions.append("u.user_id = ?")
         parameters.append(user)
     return tx.stream(
-        "SELECT s.session_id, u.user_id, a.at_second, a.kind, a.event_id, a.detail "  # noqa: S608
+        "SELECT s.session_id, u.user_id, a.at_second, a.kind, a.event_id, a.detail "
         "FROM billing_anomalies a JOIN billing_sessions s ON s.session_key = a.session_key "
         "LEFT JOIN billing_users u ON u.user_key = s.user_key "
         f"WHERE {' AND '.join(conditions)} ORDER BY s.session_id, a.ordinal",

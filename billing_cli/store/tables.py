@@ -10,7 +10,7 @@ Importing this module is slow (SQLModel, pydantic): only migrations and checks o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -24,8 +24,10 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.types import TypeEngine
 from sqlmodel import Field, SQLModel
+
+if TYPE_CHECKING:
+    from sqlalchemy.types import TypeEngine
 
 # Byte order on both databases: SQLite's own default, and what PostgreSQL calls "C".
 BYTE_ORDERED = Text().with_variant(Text(collation="C"), "postgresql")
@@ -43,7 +45,10 @@ def _id(*parts: Any) -> Any:
 
 
 def _col(
-    kind: type[TypeEngine[Any]] | TypeEngine[Any] = BigInteger, *parts: Any, null: bool = False, **more: Any
+    kind: type[TypeEngine[Any]] | TypeEngine[Any] = BigInteger,
+    *parts: Any,
+    null: bool = False,
+    **more: Any,
 ) -> Any:
     return Field(sa_column=Column(kind, *parts, nullable=null, **more))
 
@@ -144,7 +149,7 @@ class PendingSession(SQLModel, table=True):
 
 
 class Segment(SQLModel, table=True):
-    """A stretch of a session's timeline with constant state and sizes; an open one ends at ``FOREVER``."""
+    """A stretch of a timeline with constant state and sizes; an open one ends at ``FOREVER``."""
 
     __tablename__ = "billing_segments"
     __table_args__ = (
@@ -240,7 +245,10 @@ class Invoice(SQLModel, table=True):
         CheckConstraint(
             "status IN ('draft', 'sent', 'paid', 'overdue', 'void')", name="billing_invoices_status"
         ),
-        CheckConstraint("status IN ('draft', 'void') OR invoice_number IS NOT NULL", name="billing_invoices_numbered"),
+        CheckConstraint(
+            "status IN ('draft', 'void') OR invoice_number IS NOT NULL",
+            name="billing_invoices_numbered",
+        ),
         CheckConstraint("period_start < period_end", name="billing_invoices_forward"),
         Index("billing_invoices_period", "period_start", "user_key"),
         Index("billing_invoices_user", "user_key"),
@@ -359,3 +367,6 @@ class CreditUse(SQLModel, table=True):
     amount: int = _col()
     used_at: int = _col()
     reversed_at: int | None = _col(null=True)
+
+
+METADATA = SQLModel.metadata

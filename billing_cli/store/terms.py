@@ -48,7 +48,8 @@ def last_finalized_end(tx: Transaction) -> int | None:
     value: int | None = tx.value(
         "SELECT MAX(ended) FROM ("
         "SELECT MAX(period_end) AS ended FROM billing_closed_periods UNION ALL "
-        "SELECT MAX(period_end) FROM billing_invoices WHERE status IN ('sent', 'paid', 'overdue')) x"
+        "SELECT MAX(period_end) FROM billing_invoices "
+        "WHERE status IN ('sent', 'paid', 'overdue')) x"
     )
     return value
 

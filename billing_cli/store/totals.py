@@ -27,7 +27,7 @@ def sum_period(tx: Transaction, start: int, stop: int, users: Sequence[int] | No
     _make_totals(tx)
     condition, parameters = _users(tx, users)
     tx.execute(
-        f"INSERT INTO billing_totals SELECT r.user_key, {_SUMS} FROM billing_usage_records r "  # noqa: S608
+        f"INSERT INTO billing_totals SELECT r.user_key, {_SUMS} FROM billing_usage_records r "
         f"WHERE r.start_time >= ? AND r.start_time < ? {condition} GROUP BY r.user_key, {_GROUP}",
         start,
         stop,
@@ -40,7 +40,7 @@ def sum_untaken(tx: Transaction, start: int, stop: int, users: Sequence[int] | N
     _make_totals(tx)
     condition, parameters = _users(tx, users)
     tx.execute(
-        f"INSERT INTO billing_totals SELECT r.user_key, {_SUMS} FROM billing_usage_records r "  # noqa: S608
+        f"INSERT INTO billing_totals SELECT r.user_key, {_SUMS} FROM billing_usage_records r "
         f"WHERE r.start_time >= ? AND r.start_time < ? {condition} "
         "AND NOT EXISTS (SELECT 1 FROM billing_taken t WHERE t.user_key = r.user_key "
         "AND t.start_second <= r.start_time AND t.stop_second > r.start_time) "
@@ -100,7 +100,7 @@ def next_users(tx: Transaction, after: str | None, limit: int) -> list[tuple[int
     return [
         (key, name)
         for key, name in tx.rows(
-            f"SELECT user_key, user_id FROM billing_billable {condition}ORDER BY user_id LIMIT ?",  # noqa: S608
+            f"SELECT user_key, user_id FROM billing_billable {condition}ORDER BY user_id LIMIT ?",
             *parameters,
         )
     ]
@@ -111,14 +111,16 @@ def totals_of(tx: Transaction, users: Sequence[int]) -> Iterator[tuple[int, str,
     subquery, parameter = tx.numbers(users)
     return iter(
         tx.rows(
-            "SELECT user_key, resource_type, unit_price, month_seconds, quantity "  # noqa: S608
+            "SELECT user_key, resource_type, unit_price, month_seconds, quantity "
             f"FROM billing_totals WHERE user_key IN {subquery}",
             parameter,
-        )  # type: ignore[arg-type]
+        )
     )
 
 
-def sum_ranges(tx: Transaction, ranges: Sequence[Range]) -> Iterator[tuple[int, str, str, int, int]]:
+def sum_ranges(
+    tx: Transaction, ranges: Sequence[Range]
+) -> Iterator[tuple[int, str, str, int, int]]:
     """Yield ``(ordinal, resource, unit price, month seconds, base units)`` of users' ranges.
 
     Records are scanned once over the whole stretch that the ranges cover.
@@ -128,17 +130,17 @@ def sum_ranges(tx: Transaction, ranges: Sequence[Range]) -> Iterator[tuple[int, 
         "ordinal bigint NOT NULL, user_key bigint NOT NULL, start_second bigint NOT NULL, "
         "stop_second bigint NOT NULL",
     )
-    tx.insert("billing_ranges", Range._fields[:2] + ("start_second", "stop_second"), ranges)
+    tx.insert("billing_ranges", (*Range._fields[:2], "start_second", "stop_second"), ranges)
     tx.execute("CREATE INDEX billing_ranges_user ON billing_ranges (user_key, start_second)")
     tx.analyze("billing_ranges")
     return iter(
         tx.rows(
-            f"SELECT x.ordinal, {_SUMS} "  # noqa: S608
+            f"SELECT x.ordinal, {_SUMS} "
             "FROM billing_usage_records r CROSS JOIN billing_ranges x "
             "WHERE r.start_time >= ? AND r.start_time < ? AND x.user_key = r.user_key "
             f"AND x.start_second <= r.start_time AND x.stop_second > r.start_time "
             f"GROUP BY x.ordinal, {_GROUP}",
             min(r.start for r in ranges),
             max(r.stop for r in ranges),
-        )  # type: ignore[arg-type]
+        )
     )

@@ -12,7 +12,7 @@ import itertools
 import json
 from contextlib import contextmanager, suppress
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import DBAPIError
 
@@ -99,14 +99,15 @@ class Transaction:
         """Insert rows as fast as the database takes them; a conflict is an error."""
         names = ", ".join(columns)
         if self.is_postgres:
-            with self._driver.cursor() as cursor, cursor.copy(
-                f"COPY {table} ({names}) FROM STDIN"
-            ) as copy:
+            with (
+                self._driver.cursor() as cursor,
+                cursor.copy(f"COPY {table} ({names}) FROM STDIN") as copy,
+            ):
                 for row in rows:
                     copy.write_row(row)
             return
         marks = ", ".join("?" * len(columns))
-        self.execute_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)  # noqa: S608
+        self.execute_many(f"INSERT INTO {table} ({names}) VALUES ({marks})", rows)
 
     def temporary_table(self, name: str, columns: str) -> None:
         """Make an empty temporary table of this connection, dropping an older one."""
@@ -126,11 +127,11 @@ class Transaction:
         if self.is_postgres:
             self.execute(
                 f"CREATE TEMPORARY TABLE billing_incoming ON COMMIT DROP AS "
-                f"SELECT {names} FROM {table} WITH NO DATA"  # noqa: S608
+                f"SELECT {names} FROM {table} WITH NO DATA"
             )
             self.insert("billing_incoming", columns, rows)
             count = self.execute(
-                f"INSERT INTO {table} ({names}) SELECT {names} FROM billing_incoming "  # noqa: S608
+                f"INSERT INTO {table} ({names}) SELECT {names} FROM billing_incoming "
                 f"ORDER BY {conflict} ON CONFLICT ({conflict}) DO NOTHING"
             )
             self.execute("DROP TABLE billing_incoming")
@@ -138,8 +139,7 @@ class Transaction:
         marks = ", ".join("?" * len(columns))
         before: int = self._driver.total_changes
         self.execute_many(
-            f"INSERT INTO {table} ({names}) VALUES ({marks}) "  # noqa: S608
-            f"ON CONFLICT ({conflict}) DO NOTHING",
+            f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT ({conflict}) DO NOTHING",
             rows,
         )
         after: int = self._driver.total_changes
@@ -172,7 +172,7 @@ class UnitOfWork:
         self._connection: Connection | None = None
         self._open: Transaction | None = None
 
-    def __enter__(self) -> UnitOfWork:
+    def __enter__(self) -> Self:
         """Connect."""
         with translated():
             self._connection = self._engine.connect()

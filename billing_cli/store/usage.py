@@ -24,7 +24,9 @@ _CARRY_COLUMNS = (
     "session_key bigint NOT NULL, start_second bigint NOT NULL, end_second bigint NOT NULL, "
     "cpu_millicores bigint NOT NULL, memory_mib bigint NOT NULL, storage_mib bigint NOT NULL"
 )
-_SEGMENT = "g.session_key, g.start_second, g.end_second, g.cpu_millicores, g.memory_mib, g.storage_mib"
+_SEGMENT = (
+    "g.session_key, g.start_second, g.end_second, g.cpu_millicores, g.memory_mib, g.storage_mib"
+)
 
 # The plus signs keep SQLite from the index by start, under which lies all of history; few
 # segments reach beyond the watermark.
@@ -65,12 +67,28 @@ _UPSERT = (
 
 def load_slots(tx: Transaction, slots: Iterable[Slot]) -> None:
     """Put the slots to slice by into a temporary table, a row for each resource."""
-    tx.temporary_table("billing_slots", f"{_SLOT_COLUMNS}, PRIMARY KEY (start_second, resource_type)")
+    tx.temporary_table(
+        "billing_slots", f"{_SLOT_COLUMNS}, PRIMARY KEY (start_second, resource_type)"
+    )
     tx.insert(
         "billing_slots",
-        ("start_second", "resource_type", "stop_second", "unit_price", "period_start", "month_seconds"),
         (
-            (slot.start, resource, slot.stop, slot.prices[resource], slot.period_start, slot.month_seconds)
+            "start_second",
+            "resource_type",
+            "stop_second",
+            "unit_price",
+            "period_start",
+            "month_seconds",
+        ),
+        (
+            (
+                slot.start,
+                resource,
+                slot.stop,
+                slot.prices[resource],
+                slot.period_start,
+                slot.month_seconds,
+            )
             for slot in slots
             for resource in RESOURCES
         ),
@@ -100,17 +118,19 @@ def carry_over(tx: Transaction, start: int, stop: int, *, first: bool) -> None:
     however many spans a catch-up takes.
     """
     if first:
-        tx.temporary_table("billing_carry", f"{_CARRY_COLUMNS}, PRIMARY KEY (session_key, start_second)")
+        tx.temporary_table(
+            "billing_carry", f"{_CARRY_COLUMNS}, PRIMARY KEY (session_key, start_second)"
+        )
         reaching = "+g.start_second < ? AND g.end_second > ?"
         tx.execute(
-            f"INSERT INTO billing_carry SELECT {_SEGMENT} FROM billing_segments g WHERE {reaching}",  # noqa: S608
+            f"INSERT INTO billing_carry SELECT {_SEGMENT} FROM billing_segments g WHERE {reaching}",
             start,
             start,
         )
     else:
         tx.execute("DELETE FROM billing_carry WHERE end_second <= ?", start)
     tx.execute(
-        f"INSERT INTO billing_carry SELECT {_SEGMENT} FROM billing_segments g "  # noqa: S608
+        f"INSERT INTO billing_carry SELECT {_SEGMENT} FROM billing_segments g "
         "WHERE g.start_second >= ? AND g.start_second < ?",
         start,
         stop,
@@ -134,7 +154,7 @@ def slice_sessions(tx: Transaction, keys: Sequence[int], created_at: int) -> int
 
 
 def delete_records(tx: Transaction, keys: Iterable[tuple[int, int, str]]) -> None:
-    """Delete records by ``(start, session_key, resource)``; those that are not there are no error."""
+    """Delete records by ``(start, session_key, resource)``; missing ones are no error."""
     tx.execute_many(
         "DELETE FROM billing_usage_records "
         "WHERE start_time = ? AND session_key = ? AND resource_type = ?",
@@ -194,9 +214,9 @@ def sums(
     parameters: list[object] = [start, stop] if user is None else [start, stop, user]
     column = group if not tx.is_postgres else f'{group} COLLATE "C"'
     return tx.stream(
-        f"SELECT {column} AS grouped, resource_type, unit_price, month_seconds, "  # noqa: S608
+        f"SELECT {column} AS grouped, resource_type, unit_price, month_seconds, "
         "CAST(SUM(quantity) AS BIGINT) FROM billing_usage_records "
         f"WHERE start_time >= ? AND start_time < ? {condition}"
         "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
         *parameters,
-    )  # type: ignore[return-value]
+    )

@@ -85,9 +85,7 @@ def test_any_schedule_gives_what_one_pass_gives(world: World, data: st.DataObjec
             )
         )
     )
-    for (start, stop), moment in zip(
-        pairwise([0, *cuts, len(arrivals)]), moments, strict=True
-    ):
+    for (start, stop), moment in zip(pairwise([0, *cuts, len(arrivals)]), moments, strict=True):
         world.ingest(arrivals[start:stop], moment)
         world.meter(moment)
     world.meter(END)
@@ -137,5 +135,3 @@ def _billed_by_unit(world: World, now: int, *, generate: bool = True) -> dict[An
         key = (user, start, resource, price)
         billed[key] = billed.get(key, 0) + amount
     return {key: amount for key, amount in billed.items() if amount}
-
-

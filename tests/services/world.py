@@ -11,7 +11,7 @@ from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.terms import Terms, TermsHistory
 from billing_cli.services import events, records
 from billing_cli.services import terms as terms_service
-from billing_cli.services.invoices import Generation, GenerateReport
+from billing_cli.services.invoices import GenerateReport, Generation
 from billing_cli.settings import Settings, load_settings
 from billing_cli.store.engine import open_engine
 from billing_cli.store.schema import ensure_schema
@@ -115,8 +115,8 @@ class World:
     def records(self) -> list[tuple[Any, ...]]:
         """Return all usage records, without when they were made."""
         return self.rows(
-            "SELECT start_time, session_id, resource_type, user_id, quantity, unit_price, end_time, "
-            "period_start, month_seconds FROM billing_usage_records ORDER BY 1, 2, 3"
+            "SELECT start_time, session_id, resource_type, user_id, quantity, unit_price, "
+            "end_time, period_start, month_seconds FROM billing_usage_records ORDER BY 1, 2, 3"
         )
 
     def invoices(self) -> list[tuple[Any, ...]]:
@@ -140,8 +140,8 @@ class World:
                 "ORDER BY 1, 2"
             ),
             "segments": self.rows(
-                "SELECT s.session_id, g.start_second, g.end_second, g.cpu_millicores, g.memory_mib, "
-                "g.storage_mib, g.state FROM billing_segments g "
+                "SELECT s.session_id, g.start_second, g.end_second, g.cpu_millicores, "
+                "g.memory_mib, g.storage_mib, g.state FROM billing_segments g "
                 "JOIN billing_sessions s ON s.session_key = g.session_key ORDER BY 1, 2"
             ),
             "credits": self.rows(
