@@ -13,9 +13,10 @@ them, and so below the services.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 # Typer looks at the annotations of the functions when the program runs.
 import typer  # noqa: TC002
@@ -24,6 +25,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from billing_cli.store.completion import Reader
+
+# What the scripts in `completions/` set. Those that `--install-completion` sets up are Typer's own,
+# and the one for zsh evaluates what it is given: it must not get a name that holds a command.
+_FOR_PROJECT_SCRIPTS: Final = "_TYPER_COMPLETE_FISH_ACTION"
+_PLAIN: Final = re.compile(r"[\w.@+=,/:-]+")
 
 
 def users(context: typer.Context, incomplete: str) -> list[str]:
@@ -87,7 +93,8 @@ def _looked_up(
 
 def _offered(values: Iterable[str]) -> list[str]:
     # Control characters would move the cursor about, or end the line; no shell could take them.
-    found = [value for value in values if value.isprintable()]
+    fits = str.isprintable if _FOR_PROJECT_SCRIPTS in os.environ else _PLAIN.fullmatch
+    found = [value for value in values if fits(value)]
     if not found:
         sys.exit(1)
     return found

@@ -50,8 +50,7 @@ class Billed:
         self.amounts[key] = self.amounts.get(key, 0) + amount
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One line; ``amount`` in minor units, ``quantity`` as shown, ``parts`` exact."""
 
     kind: str

@@ -54,7 +54,7 @@ def exponent(currency: str) -> int:
         raise ValueError(msg) from None
 
 
-def _round_ratio(numerator: int, denominator: int) -> int:
+def round_ratio(numerator: int, denominator: int) -> int:
     """Round ``numerator / denominator`` half away from zero; the denominator is positive."""
     magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
     return -magnitude if numerator < 0 else magnitude
@@ -62,13 +62,13 @@ def _round_ratio(numerator: int, denominator: int) -> int:
 
 def round_half_up(value: Fraction | Decimal | int) -> int:
     """Round an exact ``value`` to a whole number, halves away from zero: 0.5 → 1, -0.5 → -1."""
-    return _round_ratio(*value.as_integer_ratio())
+    return round_ratio(*value.as_integer_ratio())
 
 
 def to_minor(value: Fraction | Decimal | int, currency: str) -> int:
     """Round ``value``, in the major unit of ``currency``, to minor units: USD 10.225 → 1023."""
     numerator, denominator = value.as_integer_ratio()
-    return _round_ratio(numerator * 10 ** exponent(currency), denominator)
+    return round_ratio(numerator * 10 ** exponent(currency), denominator)
 
 
 def _format_scaled(scaled: int, digits: int) -> str:
@@ -114,8 +114,12 @@ def format_decimal(value: Fraction | Decimal | int) -> str:
     The eleventh decimal is rounded half away from zero; zeros beyond the second are dropped:
     "20.00", "0.50", "0.0555555556".
     """
-    numerator, denominator = value.as_integer_ratio()
-    scaled = _round_ratio(numerator * 10**_DECIMALS_MOST, denominator)
+    return format_ratio(*value.as_integer_ratio())
+
+
+def format_ratio(numerator: int, denominator: int) -> str:
+    """Write ``numerator / denominator`` as :func:`format_decimal` does."""
+    scaled = round_ratio(numerator * 10**_DECIMALS_MOST, denominator)
     whole, part = _format_scaled(scaled, _DECIMALS_MOST).split(".")
     return f"{whole}.{part[:_DECIMALS_LEAST]}{part[_DECIMALS_LEAST:].rstrip('0')}"
 

@@ -18,6 +18,10 @@ _MILLICORES_PER_CORE: Final = 1000
 _MIB: Final = 2**20
 _MIB_PER_GB: Final = 1024
 _SECONDS_PER_HOUR: Final = 3600
+_BASE_PER_HOUR: Final = {
+    "cpu": _MILLICORES_PER_CORE * _SECONDS_PER_HOUR,
+    "memory": _MIB_PER_GB * _SECONDS_PER_HOUR,
+}
 
 MOST_MILLICORES: Final = 1_000_000 * _MILLICORES_PER_CORE
 MOST_MIB: Final = 2**30  # 1 PiB
@@ -74,13 +78,14 @@ def exact_quantity(resource: str, base: int, month_seconds: int) -> Fraction:
     ``month_seconds``, the length of the calendar month in which it accrued, counts for storage
     only. Raises KeyError for any other resource.
     """
-    if resource == "cpu":
-        return Fraction(base, _MILLICORES_PER_CORE * _SECONDS_PER_HOUR)
-    if resource == "memory":
-        return Fraction(base, _MIB_PER_GB * _SECONDS_PER_HOUR)
+    return Fraction(base, base_per_unit(resource, month_seconds))
+
+
+def base_per_unit(resource: str, month_seconds: int) -> int:
+    """Return how many base units make one unit of ``UNITS``; see :func:`exact_quantity`."""
     if resource == "storage":
-        return Fraction(base, _MIB_PER_GB * month_seconds)
-    raise KeyError(resource)
+        return _MIB_PER_GB * month_seconds
+    return _BASE_PER_HOUR[resource]
 
 
 def _parse(text: str) -> Fraction:

@@ -12,8 +12,8 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from billing_cli.pricing.money import exponent, format_decimal, round_half_up
-from billing_cli.pricing.quantities import UNITS, exact_quantity
+from billing_cli.pricing.money import exponent, format_ratio, round_ratio
+from billing_cli.pricing.quantities import base_per_unit
 from billing_cli.pricing.terms import RESOURCES
 
 if TYPE_CHECKING:
@@ -48,50 +48,48 @@ def subtract(left: Parts, right: Mapping[int, int]) -> Parts:
     return {month: base for month, base in difference.items() if base}
 
 
-def quantity(resource: str, parts: Mapping[int, int]) -> Fraction:
-    """Return the exact quantity in the shown unit."""
-    return sum(
-        (exact_quantity(resource, base, month) for month, base in parts.items()), Fraction(0)
-    )
+def quantity_ratio(resource: str, parts: Mapping[int, int]) -> tuple[int, int]:
+    """Return the exact quantity in the shown unit, as numerator and denominator.
+
+    Plain integers: a run rates tens of thousands of lines, and fractions would be most of it.
+    """
+    numerator, denominator = 0, 1
+    for month, base in parts.items():
+        unit = base_per_unit(resource, month)
+        if denominator == 1:
+            numerator, denominator = base + numerator * unit, unit
+        else:
+            numerator, denominator = numerator * unit + base * denominator, denominator * unit
+    return numerator, denominator
 
 
 def cost(resource: str, parts: Mapping[int, int], unit_price: str) -> Fraction:
     """Return the exact cost in the currency's major unit, unrounded."""
-    return quantity(resource, parts) * _price(unit_price)
+    return Fraction(*quantity_ratio(resource, parts)) * Fraction(unit_price)
 
 
 def amount_minor(key: LineKey, parts: Mapping[int, int], currency: str) -> int:
     """Return a line's amount: the exact cost, rounded once, half away from zero."""
-    return round_half_up(cost(key[0], parts, key[1]) * 10 ** exponent(currency))
+    numerator, denominator = quantity_ratio(key[0], parts)
+    price, price_scale = _price(key[1])
+    return round_ratio(numerator * price * 10 ** exponent(currency), denominator * price_scale)
 
 
 def shown_quantity(resource: str, parts: Mapping[int, int]) -> str:
     """Return the quantity as it is shown, in the unit of :data:`UNITS`."""
-    return format_decimal(quantity(resource, parts))
+    return format_ratio(*quantity_ratio(resource, parts))
 
 
 def in_line_order(keys: Iterable[LineKey]) -> list[LineKey]:
     """Sort lines: cpu, memory, storage, and the cheaper price first."""
-    return sorted(keys, key=lambda key: (RESOURCES.index(key[0]), Decimal(key[1])))
+    return sorted(keys, key=_place)
 
 
 @lru_cache(maxsize=4_096)
-def _price(unit_price: str) -> Fraction:
-    return Fraction(unit_price)
+def _place(key: LineKey) -> tuple[int, Decimal]:
+    return RESOURCES.index(key[0]), Decimal(key[1])
 
 
-__all__ = [
-    "MONTHLY",
-    "UNITS",
-    "LineKey",
-    "Parts",
-    "Totals",
-    "add_to",
-    "amount_minor",
-    "cost",
-    "in_line_order",
-    "month_of",
-    "quantity",
-    "shown_quantity",
-    "subtract",
-]
+@lru_cache(maxsize=4_096)
+def _price(unit_price: str) -> tuple[int, int]:
+    return Decimal(unit_price).as_integer_ratio()

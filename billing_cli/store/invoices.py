@@ -109,7 +109,10 @@ class Selection(NamedTuple):
 
 def dump_parts(parts: dict[int, int] | None) -> str | None:
     """Write exact quantities as JSON pairs of month seconds and base units."""
-    return None if parts is None else json.dumps(sorted(parts.items()))
+    if parts is None:
+        return None
+    pairs = ",".join([f"[{month},{base}]" for month, base in sorted(parts.items())])
+    return f"[{pairs}]"
 
 
 def load_parts(text: str | None) -> dict[int, int]:

@@ -123,14 +123,14 @@ def upgrade() -> None:
             nullable=False,
         ),
         sa.Column("user_key", sa.BigInteger(), nullable=False),
-        sa.Column("user_id", sa.Text(), nullable=False),
-        sa.Column("session_id", sa.Text(), nullable=False),
         sa.Column("quantity", sa.BigInteger(), nullable=False),
         sa.Column("unit_price", sa.Text(), nullable=False),
-        sa.Column("end_time", sa.BigInteger(), nullable=False),
-        sa.Column("period_start", sa.BigInteger(), nullable=False),
         sa.Column("month_seconds", sa.BigInteger(), nullable=False),
+        sa.Column("period_start", sa.BigInteger(), nullable=False),
+        sa.Column("end_time", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("user_id", sa.Text(), nullable=False),
+        sa.Column("session_id", sa.Text(), nullable=False),
         sa.CheckConstraint("quantity > 0", name="billing_usage_records_quantity"),
         sa.CheckConstraint("start_time < end_time", name="billing_usage_records_forward"),
         sa.PrimaryKeyConstraint("start_time", "session_key", "resource_type"),
@@ -212,7 +212,6 @@ def upgrade() -> None:
     op.create_index(
         "billing_invoices_period", "billing_invoices", ["period_start", "user_key"], unique=False
     )
-    op.create_index("billing_invoices_user", "billing_invoices", ["user_key"], unique=False)
     op.create_table(
         "billing_restatements",
         sa.Column("user_key", sa.BigInteger(), autoincrement=False, nullable=False),
