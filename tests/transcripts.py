@@ -1,0 +1,129 @@
+"""Terminal sessions in Markdown: run again as a reader would, on a terminal of 80 columns.
+
+A session is a ``console`` block under the comment ``<!-- runnable -->``, whose commands go on
+where the block before left off, or ``<!-- runnable from nothing -->``. A command follows ``$ ``,
+its output stands below it. To write down what the commands print now::
+
+    python -m tests.transcripts README.md
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import shlex
+import shutil
+import struct
+import subprocess
+import sys
+import tempfile
+import termios
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT: Final = Path(__file__).parent.parent
+
+_BLOCK: Final = re.compile(
+    r"(?P<mark><!-- runnable(?P<fresh> from nothing)? -->\n)```console\n(?P<text>.*?)```\n",
+    re.DOTALL,
+)
+_LINES_AND_COLUMNS: Final = (24, 80)
+# A command that takes longer than this hangs.
+_TIMEOUT_SECONDS: Final = 120
+
+
+@dataclass
+class Terminal:
+    """A reader's terminal, in a folder that has the examples, with nothing else of the machine."""
+
+    folder: Path
+    environ: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        shutil.copytree(ROOT / "examples", self.folder / "examples", dirs_exist_ok=True)
+        self.environ = {
+            "HOME": str(self.folder / "home"),
+            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            # Without colours, and without a progress bar that is gone before it is read.
+            "TERM": "dumb",
+            "LANG": "C.UTF-8",
+        }
+
+    def run(self, command: str) -> str:
+        """Return what a command prints, as the terminal shows it, without spaces at line ends."""
+        if command.startswith("export "):
+            for word in shlex.split(command)[1:]:
+                name, _, self.environ[name] = word.partition("=")
+            return ""
+        screen, terminal = pty.openpty()
+        with open(screen, "rb", buffering=0) as shown:  # noqa: PTH123 - a descriptor
+            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", *_LINES_AND_COLUMNS, 0, 0))
+            process = subprocess.Popen(
+                ["sh", "-c", command],
+                stdin=subprocess.DEVNULL,
+                stdout=terminal,
+                stderr=terminal,
+                env=self.environ,
+                cwd=self.folder,
+            )
+            os.close(terminal)
+            output = b"".join(_pieces(shown.fileno()))
+            process.wait(_TIMEOUT_SECONDS)
+        lines = output.decode().replace("\r\n", "\n").splitlines()
+        return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+def _pieces(descriptor: int) -> Iterator[bytes]:
+    """Yield what arrives until the last program has closed its side."""
+    while True:
+        try:
+            piece = os.read(descriptor, 65536)
+        except OSError:  # how Linux says that a terminal has been closed
+            return
+        if not piece:
+            return
+        yield piece
+
+
+def commands(block: str) -> list[str]:
+    """Return the commands of a block; one goes on in the next line after a backslash."""
+    return [
+        found.removeprefix("$ ").rstrip("\n")
+        for found in re.findall(r"^\$ (?:.*\\\n)*.*\n", block, re.MULTILINE)
+    ]
+
+
+def rerun(markdown: str, folder: Path) -> str:
+    """Return ``markdown`` with the output that its runnable commands have now."""
+    terminal: Terminal | None = None
+    count = 0
+
+    def replayed(block: re.Match[str]) -> str:
+        nonlocal terminal, count
+        if terminal is None or block["fresh"]:
+            count += 1
+            terminal = Terminal(folder / str(count))
+        shown = "".join(
+            f"$ {command}\n{terminal.run(command)}" for command in commands(block["text"])
+        )
+        return f"{block['mark']}```console\n{shown}```\n"
+
+    return _BLOCK.sub(replayed, markdown)
+
+
+def rewrite(path: Path) -> None:
+    """Write into a Markdown file what its runnable commands print now."""
+    with tempfile.TemporaryDirectory() as folder:
+        text = rerun(path.read_text(encoding="utf-8"), Path(folder))
+    path.write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for name in sys.argv[1:]:
+        rewrite(Path(name))
