@@ -34,8 +34,6 @@ _BLOCK: Final = re.compile(
     re.DOTALL,
 )
 _LINES_AND_COLUMNS: Final = (24, 80)
-# A command that takes longer than this hangs.
-_TIMEOUT_SECONDS: Final = 120
 
 
 @dataclass
@@ -74,7 +72,7 @@ class Terminal:
             )
             os.close(terminal)
             output = b"".join(_pieces(shown.fileno()))
-            process.wait(_TIMEOUT_SECONDS)
+            process.wait()
         lines = output.decode().replace("\r\n", "\n").splitlines()
         return "".join(f"{line.rstrip()}\n" for line in lines)
 
