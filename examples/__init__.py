@@ -1,0 +1,1 @@
+"""Examples; a package, so that the tests can import what they test."""
