@@ -83,9 +83,7 @@ def gather(tx: Transaction, history: TermsHistory, target: Target) -> Gathered:
     taken = _taken(tx, target, released)
     if taken:
         totals.load_taken(tx, [(user, *span) for user, spans in taken.items() for span in spans])
-        totals.sum_untaken(tx, target.start, target.end, target.users)
-    else:
-        totals.sum_period(tx, target.start, target.end, target.users)
+    totals.sum_period(tx, target.start, target.end, target.users, untaken=bool(taken))
     restated, settled = _restated(tx, history, target, released)
     wanted = {*restated, *settled, *drafts}
     if target.users is not None:
@@ -103,14 +101,17 @@ def gather(tx: Transaction, history: TermsHistory, target: Target) -> Gathered:
 def _taken(tx: Transaction, target: Target, released: set[int]) -> dict[int, list[tuple[int, int]]]:
     """Return which of users' time inside the target belongs to other invoices."""
     taken: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    own: dict[int, list[tuple[int, int]]] = defaultdict(list)
     own_drafts = _own_custom_drafts(tx, target)
     for claim in invoices.claims(tx, target.start, target.end):
-        if claim.invoice_id not in released and claim.invoice_id not in own_drafts:
-            taken[claim.user_key].append((claim.start, claim.stop))
+        spans = own if claim.invoice_id in own_drafts | released else taken
+        spans[claim.user_key].append((claim.start, claim.stop))
     if target.kind == CUSTOM:
         for invoice in invoices.overlapping(tx, REGULAR, target.start, target.end):
             if invoice.id not in released:
-                taken[invoice.user_key].append((invoice.period_start, invoice.period_end))
+                # What its drafts and void invoices claim, the regular invoice has left to them.
+                period = (invoice.period_start, invoice.period_end)
+                taken[invoice.user_key] += without(period, own[invoice.user_key])
     return taken
 
 

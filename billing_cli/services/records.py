@@ -106,8 +106,7 @@ class _Forward:
                 start = self._start(tx)
                 if start is None or start >= self.until:
                     return records
-                stop = min(self.until, start + self.span)
-                made = self._slice(tx, start, stop)
+                made = self._slice(tx, start)
             records += made
             self.span = _next_span(self.span, made)
             self.advance(1)
@@ -119,10 +118,15 @@ class _Forward:
         first = usage.next_segment_start(tx, -(2**53))
         return None if first is None else first - first % HOUR
 
-    def _slice(self, tx: Transaction, start: int, stop: int) -> int:
+    def _slice(self, tx: Transaction, start: int) -> int:
+        """Make the records from ``start`` on and move the watermark; return how many."""
+        first = next(slots(self.history, start, start + HOUR))
+        # A run ended inside this slot: its records grow, and have a batch of their own.
+        growing = first.start < start
+        stop = min(self.until, first.stop if growing else start + self.span)
         if stop == self.until and self.carried is None:
             usage.load_slots(tx, slots(self.history, start, stop))
-            made = usage.slice_span(tx, start, stop, self.now)
+            made = usage.slice_span(tx, start, stop, self.now, growing=growing)
             state.set_metered_until(tx, stop)
             return made
         mark = (start, state.folds(tx))
@@ -133,7 +137,7 @@ class _Forward:
             made = 0
         else:
             usage.load_slots(tx, slots(self.history, start, stop))
-            made = usage.slice_carried(tx, self.now)
+            made = usage.slice_carried(tx, self.now, growing=growing)
         state.set_metered_until(tx, stop)
         self.carried = (stop, mark[1])
         return made

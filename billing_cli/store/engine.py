@@ -80,8 +80,9 @@ def open_engine(text: str) -> Engine:
             connect_args={
                 "connect_timeout": 15,
                 "application_name": "billing",
-                # Byte-identical results must not hang on a server's defaults.
-                "options": "-c timezone=UTC -c client_min_messages=warning",
+                # Byte-identical results must not hang on a server's defaults; sums by user
+                # should fit into memory.
+                "options": "-c timezone=UTC -c client_min_messages=warning -c work_mem=64MB",
             },
         )
     except ModuleNotFoundError as error:

@@ -58,7 +58,10 @@ class EventWriter:
         first: dict[tuple[str, str], int] = {}
         for position, event in enumerate(events):
             first.setdefault((event.origin, event.event_id), position)
-        rows = self._rows(tx, events, first, before, received_at)
+        # In the order of the unique key: what lies together in the index is written together.
+        rows = self._rows(
+            tx, events, [first[identity] for identity in sorted(first)], before, received_at
+        )
         new = tx.insert_new("billing_session_events", COLUMNS, "origin_key, event_id", rows)
         conflicts = set()
         if new < len(events):
@@ -68,19 +71,20 @@ class EventWriter:
                 kept = stored.get(identity) or events[first[identity]].payload
                 if not _same(kept, event.payload):
                     conflicts.add(position)
-        tx.execute(
-            "INSERT INTO billing_pending_sessions (session_key) "
-            "SELECT DISTINCT session_key FROM billing_session_events "
-            "WHERE seq > ? AND session_key IS NOT NULL ON CONFLICT (session_key) DO NOTHING",
-            before,
-        )
+        if new:
+            tx.execute(
+                "INSERT INTO billing_pending_sessions (session_key) "
+                "SELECT DISTINCT session_key FROM billing_session_events "
+                "WHERE seq > ? AND session_key IS NOT NULL ON CONFLICT (session_key) DO NOTHING",
+                before,
+            )
         return new, conflicts
 
     def _rows(
         self,
         tx: Transaction,
         events: Sequence[Event],
-        first: dict[tuple[str, str], int],
+        positions: Sequence[int],
         before: int,
         received_at: int,
     ) -> list[tuple[object, ...]]:
@@ -90,7 +94,7 @@ class EventWriter:
             tx, [e.session_id for e in events if e.session_id is not None]
         )
         rows: list[tuple[object, ...]] = []
-        for seq, position in enumerate(first.values(), before + 1):
+        for seq, position in enumerate(positions, before + 1):
             (
                 origin,
                 event_id,

@@ -22,32 +22,30 @@ class Range(NamedTuple):
     stop: int
 
 
-def sum_period(tx: Transaction, start: int, stop: int, users: Sequence[int] | None) -> None:
-    """Sum all records that begin in ``[start, stop)`` by user into a temporary table."""
-    _make_totals(tx)
-    condition, parameters = _users(tx, users)
-    tx.execute(
-        f"INSERT INTO billing_totals SELECT r.user_key, {_SUMS} FROM billing_usage_records r "
-        f"WHERE r.start_time >= ? AND r.start_time < ? {condition} GROUP BY r.user_key, {_GROUP}",
-        start,
-        stop,
-        *parameters,
-    )
+def sum_period(
+    tx: Transaction, start: int, stop: int, users: Sequence[int] | None, *, untaken: bool
+) -> None:
+    """Sum all records that begin in ``[start, stop)`` by user into a temporary table.
 
-
-def sum_untaken(tx: Transaction, start: int, stop: int, users: Sequence[int] | None) -> None:
-    """As :func:`sum_period`, leaving out what :func:`load_taken` says is billed elsewhere."""
-    _make_totals(tx)
-    condition, parameters = _users(tx, users)
+    With ``untaken``, without what :func:`load_taken` says is billed elsewhere.
+    """
+    conditions = [f"r.start_time >= {start:d}", f"r.start_time < {stop:d}"]
+    if users is not None:
+        tx.temporary_table("billing_chosen", "user_key bigint PRIMARY KEY")
+        tx.insert("billing_chosen", ("user_key",), [(user,) for user in users])
+        conditions.append("r.user_key IN (SELECT user_key FROM billing_chosen)")
+    if untaken:
+        conditions.append(
+            "NOT EXISTS (SELECT 1 FROM billing_taken t WHERE t.user_key = r.user_key "
+            "AND t.start_second <= r.start_time AND t.stop_second > r.start_time)"
+        )
+    tx.execute("DROP TABLE IF EXISTS billing_totals")
+    # Made by its query and not filled by an INSERT, since PostgreSQL then uses all cores; such
+    # a statement takes no parameters.
     tx.execute(
-        f"INSERT INTO billing_totals SELECT r.user_key, {_SUMS} FROM billing_usage_records r "
-        f"WHERE r.start_time >= ? AND r.start_time < ? {condition} "
-        "AND NOT EXISTS (SELECT 1 FROM billing_taken t WHERE t.user_key = r.user_key "
-        "AND t.start_second <= r.start_time AND t.stop_second > r.start_time) "
-        f"GROUP BY r.user_key, {_GROUP}",
-        start,
-        stop,
-        *parameters,
+        f"CREATE TEMPORARY TABLE billing_totals AS SELECT r.user_key, {_SUMS} AS quantity "
+        f"FROM billing_usage_records r WHERE {' AND '.join(conditions)} "
+        f"GROUP BY r.user_key, {_GROUP}"
     )
 
 
@@ -60,21 +58,6 @@ def load_taken(tx: Transaction, taken: Iterable[tuple[int, int, int]]) -> None:
     tx.insert("billing_taken", ("user_key", "start_second", "stop_second"), taken)
     tx.execute("CREATE INDEX billing_taken_user ON billing_taken (user_key, start_second)")
     tx.analyze("billing_taken")
-
-
-def _make_totals(tx: Transaction) -> None:
-    tx.temporary_table(
-        "billing_totals",
-        "user_key bigint NOT NULL, resource_type text NOT NULL, unit_price text NOT NULL, "
-        "month_seconds bigint NOT NULL, quantity bigint NOT NULL",
-    )
-
-
-def _users(tx: Transaction, users: Sequence[int] | None) -> tuple[str, tuple[object, ...]]:
-    if users is None:
-        return "", ()
-    subquery, parameter = tx.numbers(users)
-    return f"AND r.user_key IN {subquery}", (parameter,)
 
 
 def load_users(tx: Transaction, others: Iterable[int]) -> None:
