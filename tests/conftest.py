@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pytest
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, Phase, settings
 
 from tests.command_line import Billing, Invoke
 from tests.databases import PostgresDatabases, SqliteTemplates
@@ -28,6 +28,8 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     max_examples=60,
+    # All but explaining: with a real database that takes minutes, when something has failed.
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.target, Phase.shrink],
     suppress_health_check=[HealthCheck.too_slow],
 )
 settings.register_profile("thorough", deadline=None, max_examples=3000)
