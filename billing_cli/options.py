@@ -13,6 +13,10 @@ from billing_cli.errors import UsageError
 from billing_cli.output import OutputFormat
 from billing_cli.pricing.excerpts import quoted
 
+# The last second and year that are answered for: in the year 9999 some next day has no date.
+_LAST_SECOND: Final = 253_370_764_799
+_LAST_YEAR: Final = 9998
+_LATEST: Final = f"the year {_LAST_YEAR} is the last"
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PERIOD: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
@@ -74,9 +78,13 @@ def parse_date(text: str, option: str) -> date:
     """Return the date that ``text`` (YYYY-MM-DD) names; UsageError names ``option`` if none."""
     if _DATE.fullmatch(text):
         try:
-            return date.fromisoformat(text)
+            found = date.fromisoformat(text)
         except ValueError:
             pass
+        else:
+            if found.year > _LAST_YEAR:
+                raise UsageError(f"{option}: {text} is too late", _LATEST)
+            return found
     raise UsageError(
         f"{option}: {quoted(text)} is not a date", "write it as YYYY-MM-DD, such as 2025-01-31"
     )
@@ -102,6 +110,8 @@ def parse_moment(text: str, option: str) -> int:
         raise UsageError(
             f"{option}: {error}", "write it as RFC 3339 with a zone, such as 2025-01-01T00:00:00Z"
         ) from error
+    if second > _LAST_SECOND:
+        raise UsageError(f"{option}: {text} is too late", _LATEST)
     return second
 
 

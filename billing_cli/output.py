@@ -143,15 +143,21 @@ def warn(text: str) -> None:
 
 
 def fail(text: str, hint: str | None = None) -> None:
-    """Say what went wrong on stderr and, on a line of its own, what to do about it."""
-    _say("error: ", text, "1;31")
+    """Say what went wrong on stderr and, on a line of its own, what to do about it.
+
+    ``text`` is one line, or several where there is a list of problems.
+    """
+    first, *more = text.split("\n")
+    _say("error: ", first, "1;31")
+    for line in more:
+        _say("", line, "")
     if hint is not None:
         _say("hint: ", hint, "36")
 
 
 @contextmanager
 def progress(total: int | None, description: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar on stderr while the block runs, where stderr is a terminal.
+    """Show a bar, or without a total a count, on stderr while the block runs, where stderr is a terminal.
 
     Gives a function that counts so many of the ``total`` steps as done; None is a total not
     known. The bar is gone afterwards.
@@ -164,15 +170,20 @@ def progress(total: int | None, description: str) -> Iterator[Callable[[int], No
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        SpinnerColumn,
         TextColumn,
+        TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
+    columns = (
+        (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        if total is not None
+        else (SpinnerColumn(), TextColumn("{task.completed:,.0f}"), TimeElapsedColumn())
+    )
     bar = Progress(
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
+        *columns,
         console=Console(stderr=True, color_system="auto" if _has_colour(sys.stderr) else None),
         transient=True,
         redirect_stdout=False,

@@ -8,6 +8,7 @@ import typer
 
 from billing_cli import completion
 from billing_cli.app import App
+from billing_cli.commands.examples import examples
 from billing_cli.commands.switch import is_disabled
 from billing_cli.errors import UsageError
 from billing_cli.options import (
@@ -77,6 +78,11 @@ def _statuses(incomplete: str) -> list[str]:
 
 
 @cli.command()
+@examples(
+    "billing invoice generate --dry-run",
+    "billing invoice generate --period 2025-01 --finalize",
+    "billing invoice generate --user john --from 2025-01-01 --to 2025-01-31",
+)
 def generate(
     context: typer.Context,
     period: PeriodOption = None,
@@ -92,9 +98,6 @@ def generate(
     """Make invoices: by default for every complete period that has something unbilled.
 
     Meters up to the period's end first. Again refreshes drafts and leaves all else alone.
-
-    Examples: billing invoice generate --dry-run; billing invoice generate --period 2025-01
-    --finalize; billing invoice generate --user john --from 2025-01-01 --to 2025-01-31
     """
     from billing_cli.services import invoice as service
 
@@ -108,6 +111,7 @@ def generate(
 
 
 @cli.command("list")
+@examples("billing invoice list --status sent", "billing invoice list --period 2025-01 -o csv")
 def list_(
     context: typer.Context,
     period: PeriodOption = None,
@@ -123,10 +127,7 @@ def list_(
     ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """List invoices by period and user.
-
-    Examples: billing invoice list --status sent; billing invoice list --period 2025-01 -o csv
-    """
+    """List invoices by period and user."""
     from billing_cli.services import invoice as service
 
     app: App = context.obj
@@ -145,41 +146,45 @@ def list_(
 
 
 @cli.command()
+@examples("billing invoice show INV-2025-000001 -o json")
 def show(
     context: typer.Context, invoice: InvoiceArgument, output: OutputOption = OutputFormat.TABLE
 ) -> None:
-    """Show an invoice with its lines.
-
-    Example: billing invoice show INV-2025-000001 -o json
-    """
+    """Show an invoice with its lines."""
     from billing_cli.services import invoice as service
 
     app: App = context.obj
-    emit_object(service.show(app, invoice), output, sections=[Section("lines", _LINES)])
+    found = service.show(app, invoice)
+    if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
+        # For people: only what there is something to say about.
+        found = {key: value for key, value in found.items() if value not in {None, False}}
+    footer = {"description": "Subtotal", "amount": found["subtotal"]}
+    emit_object(found, output, sections=[Section("lines", _LINES, footer=footer)])
 
 
 @cli.command()
+@examples("billing invoice finalize 12 13", "billing invoice finalize --period 2025-01")
 def finalize(
     context: typer.Context,
     invoices: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ID…]", help="Drafts, by their ids.", autocompletion=completion.drafts
+            metavar="ID…", help="Drafts, by their ids.", autocompletion=completion.drafts
         ),
     ] = None,
     period: PeriodOption = None,
     dry_run: DryRunOption = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Refresh drafts, number them, apply credits and freeze them; --period closes the period.
-
-    Examples: billing invoice finalize 12 13; billing invoice finalize --period 2025-01
-    """
+    """Refresh drafts, number them, apply credits and freeze them; --period closes the period."""
     from billing_cli.services import invoice as service
 
     app: App = context.obj
     if (period is not None) == bool(invoices):
-        raise UsageError("name the drafts by their ids, or a --period", "but not both")
+        raise UsageError(
+            "name drafts by their ids, or else a --period",
+            "billing invoice list --status draft shows the ids",
+        )
     if period is not None:
         parse_period(period)
     if is_disabled(app):
@@ -190,6 +195,7 @@ def finalize(
 
 
 @cli.command()
+@examples('billing invoice void INV-2025-000001 --reason "Wrong address"')
 def void(
     context: typer.Context,
     invoice: InvoiceArgument,
@@ -199,10 +205,7 @@ def void(
     ] = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Void an invoice: its usage is held back until its period is generated again by name.
-
-    Example: billing invoice void INV-2025-000001 --reason "Wrong address"
-    """
+    """Void an invoice: its usage is held back until its period is generated again by name."""
     from billing_cli.services import invoice as service
 
     app: App = context.obj

@@ -8,6 +8,7 @@ import typer
 
 from billing_cli import completion
 from billing_cli.app import App
+from billing_cli.commands.examples import examples
 from billing_cli.errors import UsageError
 from billing_cli.options import OutputOption
 from billing_cli.output import Column, OutputFormat, emit, emit_object, message
@@ -17,7 +18,7 @@ cli = typer.Typer(no_args_is_help=True, help="Look after lines that were rejecte
 IdsArgument = Annotated[
     list[int] | None,
     typer.Argument(
-        metavar="[ID…]",
+        metavar="ID…",
         help="Ids, as the list shows them.",
         autocompletion=completion.rejected_lines,
     ),
@@ -26,11 +27,9 @@ AllOption = Annotated[bool, typer.Option("--all", help="All rejected lines.")]
 
 
 @cli.command("list")
+@examples("billing meter rejected list -o csv")
 def list_(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
-    """List rejected lines with file, line and reason.
-
-    Example: billing meter rejected list -o csv
-    """
+    """List rejected lines with file, line and reason."""
     from billing_cli.services import rejected as service
 
     app: App = context.obj
@@ -47,28 +46,24 @@ def list_(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> 
 
 
 @cli.command()
+@examples("billing meter rejected export > mend.jsonl")
 def export(context: typer.Context) -> None:
-    """Write the rejected lines to stdout exactly as they came in, to be mended.
-
-    Example: billing meter rejected export > mend.jsonl
-    """
+    """Write the rejected lines to stdout exactly as they came in, to be mended."""
     from billing_cli.services import rejected as service
 
     app: App = context.obj
-    message(f"{service.export(app):,} lines")
+    message(f"lines written: {service.export(app):,}")
 
 
 @cli.command()
+@examples("billing meter rejected retry --all", "billing meter rejected retry 3 4")
 def retry(
     context: typer.Context,
     ids: IdsArgument = None,
     all_lines: AllOption = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Try rejected lines again, for instance after an upgrade; exits with 5 if some still fail.
-
-    Examples: billing meter rejected retry --all; billing meter rejected retry 3 4
-    """
+    """Try rejected lines again, for instance after an upgrade; exits with 5 if some still fail."""
     from billing_cli.services import rejected as service
 
     app: App = context.obj
@@ -78,18 +73,19 @@ def retry(
 
 
 @cli.command()
+@examples("billing meter rejected drop 3", "billing meter rejected drop --all")
 def drop(context: typer.Context, ids: IdsArgument = None, all_lines: AllOption = False) -> None:
-    """Delete rejected lines for good.
-
-    Examples: billing meter rejected drop 3; billing meter rejected drop --all
-    """
+    """Delete rejected lines for good."""
     from billing_cli.services import rejected as service
 
     app: App = context.obj
-    message(f"dropped {service.drop(app, _chosen(ids, all_lines=all_lines)):,} lines")
+    message(f"lines dropped: {service.drop(app, _chosen(ids, all_lines=all_lines)):,}")
 
 
 def _chosen(ids: list[int] | None, *, all_lines: bool) -> list[int] | None:
     if all_lines == bool(ids):
-        raise UsageError("name the lines by their ids, or say --all", "but not both")
+        raise UsageError(
+            "name lines by their ids, or else say --all",
+            "billing meter rejected list shows the ids",
+        )
     return ids or None

@@ -262,7 +262,8 @@ def _why_not_json(payload: str) -> str:
     try:
         json.loads(payload, parse_int=str, parse_float=str, parse_constant=_reject_constant)
     except json.JSONDecodeError as error:
-        return f"not JSON: {error.msg[:1].lower()}{error.msg[1:]} at character {error.pos + 1}"
+        problem = error.msg.removesuffix(" at")
+        return f"not JSON: {problem[:1].lower()}{problem[1:]} at character {error.pos + 1}"
     except RecursionError:
         return "not readable: nested too deeply"
     # All that is left of what the two decoders disagree on.

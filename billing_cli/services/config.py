@@ -38,6 +38,9 @@ def apply(app: App, since: int | None, *, dry_run: bool) -> AppliedRows:
     if any(row["key"] in {"timezone", "invoiceDay"} for row in rows):
         period = history.calendar.containing(applied.effective_from)
         messages.append(f"the period {period.name} then runs until {format_instant(period.end)}")
+    if any(row["key"] == "billingMode" for row in rows):
+        following = history.calendar.containing(applied.effective_from).end
+        messages.append(f"the mode changes with the period from {format_instant(following)} on")
     if applied.remetered_from is not None:
         messages.append(
             f"usage from {format_instant(applied.remetered_from)} on is metered again "
@@ -60,7 +63,9 @@ def history(app: App) -> list[dict[str, object]]:
                 "version": version.id,
                 "effective_from": "the beginning" if since is None else format_instant(since),
                 "recorded_at": format_instant(version.recorded_at),
-                "changes": "; ".join(f"{d.key}: {d.in_force} -> {d.wanted}" for d in differences)
+                "changes": "; ".join(
+                    f"{d.key}: {_said(d.in_force)} -> {_said(d.wanted)}" for d in differences
+                )
                 or "first settings",
                 "settings": version.document,
             }
@@ -73,12 +78,18 @@ def warn_of(differences: list[terms.Difference]) -> str | None:
     """Say that the file differs from what is in force, or None where it does not."""
     if not differences:
         return None
-    shown = "; ".join(f"{d.key} is {d.in_force}, the file says {d.wanted}" for d in differences[:3])
+    shown = "; ".join(
+        f"{d.key} is {_said(d.in_force)}, the file says {_said(d.wanted)}" for d in differences[:3]
+    )
     more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""  # noqa: PLR2004
     return (
         f"the config file differs from the settings in force ({shown}{more}); "
         "billing config apply records the change"
     )
+
+
+def _said(value: object) -> str:
+    return "nothing" if value is None else str(value)
 
 
 def _row(difference: terms.Difference) -> dict[str, object]:

@@ -39,4 +39,7 @@ def copy_sqlite(source: str, file: Path) -> None:
         partial.replace(file)
     except (OSError, sqlite3.Error) as error:
         partial.unlink(missing_ok=True)
-        raise UnavailableError(f"{file} cannot be written: {error}", "name another file") from error
+        reason = getattr(error, "strerror", None) or error
+        raise UnavailableError(
+            f"{file} cannot be written: {reason}", "name another file"
+        ) from error

@@ -101,6 +101,10 @@ def _prepare_sqlite_file(url: URL) -> None:
             "name a file: sqlite:///path/to/billing.db",
         )
     path = Path(url.database)
+    if path.is_dir():
+        raise UnavailableError(
+            f"the database {path} is a folder", f"name a file in it, such as {path / 'billing.db'}"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
@@ -148,6 +152,7 @@ def translate(error: BaseException) -> BillingError:
     hints = (
         ("full", "free some space, then run the command again: nothing was half done"),
         ("no space left", "free some space, then run the command again: nothing was half done"),
+        ("disk i/o", "check the disk, and limits on the size of files: nothing was half done"),
         ("locked", "another process holds the database; run the command again"),
         ("readonly", "the file or its folder cannot be written by this user"),
         ("not a database", "the file is something else; name another with --database"),

@@ -96,10 +96,17 @@ def upgrade(engine: Engine) -> tuple[str | None, str]:
             require_head(before)
         if before.version != HEAD:
             from alembic import command
+            from alembic.util import CommandError
 
             config = alembic_config()
             config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+            try:
+                command.upgrade(config, "head")
+            except CommandError as error:
+                raise NotConfiguredError(
+                    f"the schema {before.version} of the database cannot be upgraded: {error}",
+                    "restore a backup that this program made",
+                ) from error
         return before.version, HEAD
 
 

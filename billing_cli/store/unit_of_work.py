@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import sqlite3
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
@@ -87,7 +88,9 @@ class Transaction:
             while block := cursor.fetchmany(_STREAM_ROWS):
                 yield from block
         finally:
-            cursor.close()
+            # A reader who left early may have disconnected already.
+            with suppress(sqlite3.ProgrammingError):
+                cursor.close()
 
     def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
         """Run a statement once for each row of parameters."""
