@@ -18,8 +18,7 @@ import sys
 from itertools import islice
 from typing import TYPE_CHECKING, Final
 
-# Typer looks at the annotations of the functions when the program runs.
-import typer  # noqa: TC002
+import typer  # noqa: TC002 - Typer reads the annotations when the program runs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

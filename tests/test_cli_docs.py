@@ -1,0 +1,100 @@
+"""The reference of the command line: it is up to date, and every command explains itself."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Final
+
+import pytest
+from typer.core import TyperArgument, TyperOption
+
+from docs.generate import PAGE, Leaf, described, leaves, reference, root
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.command_line import Invoke
+
+LEAVES: Final = list(leaves())
+COMMANDS: Final = [leaf for leaf in LEAVES if not leaf.is_group]
+GLOBAL: Final = {name for option in root().params for name in option.opts}
+
+every_command: Final = pytest.mark.parametrize("leaf", COMMANDS, ids=lambda leaf: leaf.title)
+
+
+def test_page_is_up_to_date() -> None:
+    assert PAGE.read_text(encoding="utf-8") == reference(), "run: make docs"
+
+
+@pytest.mark.parametrize("columns", ["20", "400"])
+def test_page_is_the_same_in_every_terminal(monkeypatch: pytest.MonkeyPatch, columns: str) -> None:
+    before = reference()
+    monkeypatch.setenv("COLUMNS", columns)
+    monkeypatch.setenv("TERMINAL_WIDTH", columns)
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert reference() == before
+
+
+@pytest.mark.parametrize("leaf", LEAVES, ids=lambda leaf: leaf.title)
+def test_help_begins_with_a_sentence(leaf: Leaf) -> None:
+    summary = described(leaf.command.help)[0]
+    assert summary[0].isupper()
+    assert summary.endswith(".")
+
+
+@every_command
+def test_parameters_are_explained(leaf: Leaf) -> None:
+    silent = [
+        parameter.name
+        for parameter in leaf.command.params
+        if isinstance(parameter, TyperArgument | TyperOption) and not parameter.help
+    ]
+    assert silent == []
+
+
+@every_command
+def test_has_an_example(leaf: Leaf) -> None:
+    assert leaf.examples, f"{leaf.title} --help has no example"
+    calls = [call for example in leaf.examples for call in _calls(example)]
+    assert any(_command_of(call) == leaf.title for call in calls)
+
+
+@every_command
+def test_examples_use_options_that_are_there(leaf: Leaf) -> None:
+    by_title = {other.title: other for other in COMMANDS}
+    for words in (call for example in leaf.examples for call in _calls(example)):
+        command = by_title[_command_of(words)].command
+        known = GLOBAL | {name for option in command.params for name in option.opts}
+        assert {word for word in words if word.startswith("-") and word != "-"} <= known
+
+
+@every_command
+def test_help_fits_a_terminal(leaf: Leaf, sqlite_invoke: Invoke) -> None:
+    result = sqlite_invoke(*leaf.path, "--help", environ={"COLUMNS": "80"}).ok()
+    assert max(map(len, result.stdout.splitlines())) <= 80
+    assert leaf.title in result.stdout
+    assert result.stderr == ""
+
+
+def _calls(example: str) -> Iterator[list[str]]:
+    """Yield the words of each call of billing in a line for a shell."""
+    lexer = shlex.shlex(example, posix=True, punctuation_chars=True)
+    lexer.whitespace_split = True
+    call: list[str] = []
+    for word in [*lexer, ";"]:
+        if set(word) <= set("|&;<>"):
+            if call[:1] == ["billing"]:
+                yield call
+            call = []
+        else:
+            call.append(word)
+
+
+def _command_of(call: list[str]) -> str:
+    """Return the title of the command that a call runs."""
+    titles = {leaf.title for leaf in LEAVES}
+    title = "billing"
+    for word in call[1:]:
+        if f"{title} {word}" in titles:
+            title = f"{title} {word}"
+    return title
