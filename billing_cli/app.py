@@ -53,7 +53,9 @@ class App:
         """The database's engine; connects only when used, and does not look at the schema."""
         from billing_cli.store.engine import open_engine
 
-        return open_engine(self.settings.database_url)
+        # Only the usual place is made as a whole: elsewhere a missing folder is a slip of the pen.
+        usual = self.settings.sources["databaseUrl"] == "default"
+        return open_engine(self.settings.database_url, make_folder=usual)
 
     def unit_of_work(self, *, rehearse: bool = False) -> UnitOfWork:
         """Return a unit of work on a database whose schema fits.

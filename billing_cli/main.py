@@ -9,9 +9,10 @@ import typer
 
 from billing_cli import __version__
 from billing_cli.app import App
-from billing_cli.commands import config, db, init, invoice, meter, usage
-from billing_cli.errors import BillingError
+from billing_cli.commands import config, db, init, invoices, meter, usage
+from billing_cli.errors import BillingError, UsageError
 
+_INTERRUPTED = 130
 _EPILOG = (
     "Exit codes: 0 done, 1 bug, 2 usage, 3 not found, 4 conflict, 5 invalid data, "
     "6 database or service unreachable, 7 partly done or a check failed, 8 not configured."
@@ -22,16 +23,18 @@ cli = typer.Typer(
     help="Meter compute sessions, price them, make invoices, and prove every cent.",
     epilog=_EPILOG,
     no_args_is_help=True,
+    # Plain help: it keeps the examples' lines, reads the same in a pipe, and starts faster.
+    rich_markup_mode=None,
     # A traceback would show local variables, secrets among them.
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-cli.command("init", help=init.HELP)(init.init)
+cli.command("init")(init.init)
 cli.add_typer(config.cli, name="config")
 cli.add_typer(db.cli, name="db")
 cli.add_typer(meter.cli, name="meter")
-cli.command("usage", help=usage.HELP)(usage.usage)
-cli.add_typer(invoice.cli, name="invoice")
+cli.command("usage")(usage.usage)
+cli.add_typer(invoices.cli, name="invoice")
 
 
 def _print_version(wanted: bool) -> None:
@@ -43,7 +46,7 @@ def _print_version(wanted: bool) -> None:
 @cli.callback()
 def _global_options(
     context: typer.Context,
-    config: Annotated[  # noqa: A002, RUF100 - the option's name
+    config: Annotated[
         str | None,
         typer.Option("--config", metavar="FILE", help="Config file (or BILLING_CONFIG)."),
     ] = None,
@@ -73,14 +76,43 @@ def _global_options(
 def main() -> None:
     """Run the command line and exit with the code that scripts rely on."""
     try:
-        cli()
+        sys.exit(cli(prog_name="billing", standalone_mode=False))
     except BillingError as error:
-        from billing_cli.output import fail
-
-        fail(error.message, error.hint)
+        _fail(error.message, error.hint)
         sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        sys.exit(130)
+    except (typer.Abort, KeyboardInterrupt):
+        sys.exit(_INTERRUPTED)
+    except Exception as error:
+        complaint = _usage_complaint(error)
+        if complaint is None:
+            raise
+        _fail(*complaint)
+        sys.exit(UsageError.exit_code)
+
+
+def _usage_complaint(error: Exception) -> tuple[str, str] | None:
+    """Return message and hint of what Typer's parser complains about, None for other errors.
+
+    Its exceptions have no public class: they are known by the method that words them.
+    """
+    if not hasattr(error, "format_message"):
+        return None
+    text = str(error.format_message()).replace("Value error, ", "")
+    context = getattr(error, "ctx", None)
+    command = "billing" if context is None else context.command_path
+    return text[:1].lower() + text[1:], f"{command} --help shows what there is"
+
+
+def _fail(text: str, hint: str | None) -> None:
+    from billing_cli.output import fail, message
+
+    first, *others = text.splitlines() or [""]
+    fail(first, None if others else hint)
+    # A list of problems has a line for each.
+    for line in others:
+        message(line)
+    if others and hint:
+        message(f"hint: {hint}")
 
 
 if __name__ == "__main__":

@@ -47,6 +47,7 @@ __all__ = [
     "OutputFormat",
     "Section",
     "emit",
+    "emit_bytes",
     "emit_object",
     "fail",
     "message",
@@ -157,7 +158,7 @@ def fail(text: str, hint: str | None = None) -> None:
 
 @contextmanager
 def progress(total: int | None, description: str) -> Iterator[Callable[[int], None]]:
-    """Show a bar, or without a total a count, on stderr while the block runs, where stderr is a terminal.
+    """Show a bar, or without a total a count, while the block runs, where stderr is a terminal.
 
     Gives a function that counts so many of the ``total`` steps as done; None is a total not
     known. The bar is gone afterwards.
@@ -264,7 +265,18 @@ def _write(pieces: Iterable[str]) -> None:
     _done(stream, stream.flush)
 
 
-def _done(stream: TextIO, action: Callable[..., object], *arguments: str) -> bool:
+def emit_bytes(pieces: Iterable[bytes]) -> None:
+    """Write bytes to stdout exactly as they are: what came in is handed out as it came."""
+    stream: TextIO | None = sys.stdout
+    if stream is None:
+        raise UnavailableError("cannot write the output: standard output is closed")
+    for piece in pieces:
+        if not _done(stream, stream.buffer.write, piece):
+            return
+    _done(stream, stream.flush)
+
+
+def _done(stream: TextIO, action: Callable[..., object], *arguments: object) -> bool:
     """Whether ``action`` reached the reader, who may have left (``| head``)."""
     try:
         action(*arguments)

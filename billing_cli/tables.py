@@ -104,6 +104,9 @@ def markdown_table(grid: Grid) -> str:
     return "\n".join(lines) + "\n"
 
 
+_ANY_HEIGHT = 100
+
+
 def terminal_table(grid: Grid, available: int, *, colour: bool) -> str:
     """Return ``grid`` for a terminal of ``available`` cells: fitted, and styled with ``colour``."""
     from rich.console import Console
@@ -115,6 +118,8 @@ def terminal_table(grid: Grid, available: int, *, colour: bool) -> str:
         force_terminal=True,
         color_system="auto" if colour else None,
         width=available,
+        # Without a height, Rich takes a dumb terminal for one of 80 columns.
+        height=_ANY_HEIGHT,
     )
     if grid.title is not None:
         console.print(Text(grid.title, style="bold"), "", sep="\n")

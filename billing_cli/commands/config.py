@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from billing_cli.app import App
+from billing_cli.commands.examples import examples
 from billing_cli.options import DryRunOption, FromInstantOption, OutputOption, parse_moment
 from billing_cli.output import Column, OutputFormat, emit, emit_object, message
 
@@ -12,11 +13,9 @@ cli = typer.Typer(no_args_is_help=True, help="Show, check and record the configu
 
 
 @cli.command()
+@examples("billing config show -o json")
 def show(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
-    """Show the effective settings and where each came from; secrets are masked.
-
-    Example: billing config show -o json
-    """
+    """Show the effective settings and where each came from; secrets are masked."""
     from billing_cli.settings import effective_rows
 
     app: App = context.obj
@@ -25,28 +24,25 @@ def show(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> N
 
 
 @cli.command()
+@examples("billing --config /etc/billing/config.json config validate")
 def validate(context: typer.Context) -> None:
-    """Check the config file and environment, and list every error at once.
-
-    Example: billing --config /etc/billing/config.json config validate
-    """
+    """Check the config file and environment, and list every error at once."""
     app: App = context.obj
     where = app.settings.config_path or "no config file: the defaults"
     message(f"{where}: valid")
 
 
 @cli.command()
+@examples("billing config schema > billing.schema.json")
 def schema() -> None:
-    """Print the JSON Schema of the config file, for editors and checks.
-
-    Example: billing config schema > billing.schema.json
-    """
+    """Print the JSON Schema of the config file, for editors and checks."""
     from billing_cli.settings import json_schema
 
     emit_object(json_schema(), OutputFormat.JSON)
 
 
 @cli.command()
+@examples("billing config apply --dry-run", "billing config apply --from 2025-03-01T00:00:00Z")
 def apply(
     context: typer.Context,
     since: FromInstantOption = None,
@@ -58,8 +54,6 @@ def apply(
     Prices, plans, mode, invoiceDay, timezone, heartbeatTimeoutMinutes and taxes are versioned:
     a change in the file has no effect until it is applied, and never before the end of the last
     finalized period.
-
-    Examples: billing config apply --dry-run; billing config apply --from 2025-03-01T00:00:00Z
     """
     from billing_cli.services import config as service
 
@@ -73,11 +67,9 @@ def apply(
 
 
 @cli.command()
+@examples("billing config history -o json")
 def history(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
-    """List the recorded versions of the money settings.
-
-    Example: billing config history -o json
-    """
+    """List the recorded versions of the money settings."""
     from billing_cli.services import config as service
 
     app: App = context.obj

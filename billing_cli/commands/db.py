@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from billing_cli.app import App
+from billing_cli.commands.examples import examples
 from billing_cli.options import OutputOption
 from billing_cli.output import Column, OutputFormat, emit, emit_object, message
 
@@ -15,11 +16,9 @@ cli = typer.Typer(no_args_is_help=True, help="Look after the database.")
 
 
 @cli.command()
+@examples("billing db backup before.db && billing db upgrade")
 def upgrade(context: typer.Context) -> None:
-    """Bring an older database to the schema that this program needs.
-
-    Example: billing db backup before.db && billing db upgrade
-    """
+    """Bring an older database to the schema that this program needs."""
     from billing_cli.services import db as service
 
     app: App = context.obj
@@ -27,11 +26,9 @@ def upgrade(context: typer.Context) -> None:
 
 
 @cli.command()
+@examples("billing db current -o json")
 def current(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
-    """Show the database, its schema and the schema that this program needs.
-
-    Example: billing db current -o json
-    """
+    """Show the database, its schema and the schema that this program needs."""
     from billing_cli.services import db as service
 
     app: App = context.obj
@@ -39,10 +36,11 @@ def current(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -
 
 
 @cli.command()
+@examples("billing db check -o json")
 def check(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> None:
     """Check the database: schema, integrity, constraints, and totals that must agree.
 
-    Exits with 7 when a check fails. Example: billing db check -o json
+    Exits with 7 when a check fails.
     """
     from billing_cli.services import db as service
 
@@ -54,13 +52,14 @@ def check(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> 
 
 
 @cli.command()
+@examples("billing db backup /backups/billing-2025-02-01.db")
 def backup(
     context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write the copy.")],
 ) -> None:
     """Write a consistent copy of a SQLite database while others go on writing.
 
-    For PostgreSQL use pg_dump. Example: billing db backup /backups/billing-2025-02-01.db
+    For PostgreSQL use pg_dump.
     """
     from billing_cli.services import db as service
 

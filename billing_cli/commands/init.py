@@ -8,24 +8,17 @@ from typing import Annotated
 import typer
 
 from billing_cli.app import App
-
-HELP = """Write a config file and prepare the database; never overwrites.
-
-Examples:
-
-  billing init
-
-  billing init --file /etc/billing/config.json
-"""
+from billing_cli.commands.examples import examples
 
 
+@examples("billing init", "billing init --file /etc/billing/config.json")
 def init(
     context: typer.Context,
     file: Annotated[
         Path, typer.Option("--file", metavar="FILE", help="Where to write the config file.")
     ] = Path("billing.json"),
 ) -> None:
-    """Write the packaged sample where no file is, and set an empty database up."""
+    """Write a config file and prepare the database; never overwrites."""
     from billing_cli.output import message
     from billing_cli.services import init as service
 

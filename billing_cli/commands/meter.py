@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
 
@@ -10,6 +11,7 @@ import typer
 from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.commands import rejected
+from billing_cli.commands.examples import examples
 from billing_cli.commands.switch import is_disabled
 from billing_cli.options import (
     DryRunOption,
@@ -33,6 +35,11 @@ cli = typer.Typer(no_args_is_help=True, help="Take events in and turn them into 
 cli.add_typer(rejected.cli, name="rejected")
 
 
+_SIZES = (
+    Column("cpu_cores", "Cores", numeric=True),
+    Column("memory_gb", "GB", numeric=True),
+    Column("storage_gb", "Disk GB", numeric=True),
+)
 _ANOMALY = (Column("time"), Column("kind"), Column("event_id", wide=True), Column("detail"))
 _USAGE = (
     Column("resource_type"),
@@ -53,11 +60,12 @@ class EventFormat(StrEnum):
 
 
 @cli.command()
+@examples("billing meter ingest events.jsonl.gz", "kubectl logs api | billing meter ingest -")
 def ingest(
     context: typer.Context,
     files: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[FILE…|-]", help="Files or globs, gzipped or not; - is stdin."),
+        typer.Argument(metavar="FILE…|-", help="Files or globs, gzipped or not; - is stdin."),
     ] = None,
     fmt: Annotated[
         EventFormat, typer.Option("--format", help="The layout, where it cannot be told.")
@@ -72,8 +80,6 @@ def ingest(
 
     Takes StreamSpace webhooks, CloudEvents 1.0 and rows of the activity log, as JSON Lines,
     JSON or CSV. Bad lines are kept with their reason and never stop the good ones.
-
-    Examples: billing meter ingest events.jsonl.gz; kubectl logs api | billing meter ingest -
     """
     from billing_cli.services import meter as service
     from billing_cli.services.events import require_clean
@@ -90,11 +96,14 @@ def ingest(
     for complaint in report.complaints:
         where = f"{complaint.file}:{complaint.line}" if complaint.line else complaint.file
         warn(f"{where}: {complaint.reason}")
+    if report.rejected > len(report.complaints):
+        warn(f"and {report.rejected - len(report.complaints):,} more")
     emit_object(service.ingest_row(report), output)
     require_clean(report)
 
 
 @cli.command()
+@examples("billing meter run", "billing meter run --until 2025-02-01T00:00:00Z")
 def run(
     context: typer.Context,
     until: UntilOption = None,
@@ -104,8 +113,6 @@ def run(
     """Bring usage records up to a moment (default: now), catching up whatever was missed.
 
     Running it twice, late or after a crash gives the same records as one run in time.
-
-    Examples: billing meter run; billing meter run --until 2025-02-01T00:00:00Z
     """
     from billing_cli.services import meter as service
 
@@ -121,6 +128,7 @@ def run(
 
 
 @cli.command()
+@examples("billing meter sessions --active --user john")
 def sessions(
     context: typer.Context,
     user: UserOption = None,
@@ -129,10 +137,7 @@ def sessions(
     ] = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """List sessions as they stand now (or at --at).
-
-    Example: billing meter sessions --active --user john
-    """
+    """List sessions as they stand now (or at --at)."""
     from billing_cli.services import meter as service
 
     app: App = context.obj
@@ -142,15 +147,14 @@ def sessions(
         Column("state"),
         Column("start_time"),
         Column("end_time"),
-        Column("cpu_cores", numeric=True),
-        Column("memory_gb", numeric=True),
-        Column("storage_gb", numeric=True),
+        *(replace(size, wide=True) for size in _SIZES),
     ]
     with service.sessions(app, user, active=active) as rows:
         emit(rows, columns, output, empty="no sessions")
 
 
 @cli.command()
+@examples("billing meter show s1 -o json")
 def show(
     context: typer.Context,
     session: Annotated[
@@ -161,21 +165,11 @@ def show(
     ],
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Show a session's timeline up to now (or --at) and what it costs.
-
-    Example: billing meter show s1 -o json
-    """
+    """Show a session's timeline up to now (or --at) and what it costs."""
     from billing_cli.services import meter as service
 
     app: App = context.obj
-    timeline = [
-        Column("start_time"),
-        Column("end_time"),
-        Column("state"),
-        Column("cpu_cores", numeric=True),
-        Column("memory_gb", numeric=True),
-        Column("storage_gb", numeric=True),
-    ]
+    timeline = [Column("start_time"), Column("end_time"), Column("state"), *_SIZES]
     emit_object(
         service.show(app, session),
         output,
@@ -188,6 +182,7 @@ def show(
 
 
 @cli.command()
+@examples("billing meter anomalies --user john")
 def anomalies(
     context: typer.Context,
     user: UserOption = None,
@@ -202,10 +197,7 @@ def anomalies(
     ] = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """List events that contradict others of their session, and how each was settled.
-
-    Example: billing meter anomalies --user john
-    """
+    """List events that contradict others of their session, and how each was settled."""
     from billing_cli.services import meter as service
 
     app: App = context.obj

@@ -11,7 +11,7 @@ from billing_cli.app import App
 from billing_cli.commands.examples import examples
 from billing_cli.errors import UsageError
 from billing_cli.options import OutputOption
-from billing_cli.output import Column, OutputFormat, emit, emit_object, message
+from billing_cli.output import Column, OutputFormat, emit, emit_bytes, emit_object, message
 
 cli = typer.Typer(no_args_is_help=True, help="Look after lines that were rejected.")
 
@@ -52,7 +52,8 @@ def export(context: typer.Context) -> None:
     from billing_cli.services import rejected as service
 
     app: App = context.obj
-    message(f"lines written: {service.export(app):,}")
+    with service.originals(app) as lines:
+        emit_bytes(lines)
 
 
 @cli.command()

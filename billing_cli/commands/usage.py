@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from billing_cli.app import App
+from billing_cli.commands.examples import examples
 from billing_cli.options import (
     FromOption,
     OutputOption,
@@ -18,17 +19,6 @@ from billing_cli.options import (
     parse_span,
 )
 from billing_cli.output import Column, OutputFormat, emit, message
-
-HELP = """Show quantities and costs, of the running period by default.
-
-Examples:
-
-  billing usage
-
-  billing usage --user john --period 2025-01 --by day
-
-  billing usage --from 2025-01-01 --to 2025-01-07 --by session -o csv
-"""
 
 
 class Grouping(StrEnum):
@@ -40,6 +30,11 @@ class Grouping(StrEnum):
     SESSION = "session"
 
 
+@examples(
+    "billing usage",
+    "billing usage --user john --period 2025-01 --by day",
+    "billing usage --from 2025-01-01 --to 2025-01-07 --by session -o csv",
+)
 def usage(
     context: typer.Context,
     user: UserOption = None,
@@ -49,7 +44,7 @@ def usage(
     by: Annotated[Grouping, typer.Option("--by", help="What each row is about.")] = Grouping.USER,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
-    """Print usage records summed by user, resource, local day or session."""
+    """Show quantities and costs, of the running period by default."""
     from billing_cli.services import usage as service
 
     app: App = context.obj

@@ -118,6 +118,9 @@ class BillingRun:
         target = self._target
         if self._rules.finalize and target.kind == REGULAR and target.users is None:
             terms.close_period(tx, target.start, target.end, self._rules.now)
+            if target.only_drafts:
+                # Whoever had usage but no draft gets it as late usage on the next invoice.
+                restatements.add_unbilled(tx, target.start)
 
     def _bill(self, tx: Transaction, gathered: Gathered, users: list[tuple[int, str]]) -> None:
         batch = self._read(tx, gathered, users)

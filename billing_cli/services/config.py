@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from billing_cli.app import App
 
 
+_SHOWN_DIFFERENCES = 3
+
+
 @dataclass(frozen=True, slots=True)
 class AppliedRows:
     """What was or would be recorded, ready to be shown."""
@@ -79,9 +82,11 @@ def warn_of(differences: list[terms.Difference]) -> str | None:
     if not differences:
         return None
     shown = "; ".join(
-        f"{d.key} is {_said(d.in_force)}, the file says {_said(d.wanted)}" for d in differences[:3]
+        f"{d.key} is {_said(d.in_force)}, the file says {_said(d.wanted)}"
+        for d in differences[:_SHOWN_DIFFERENCES]
     )
-    more = f" and {len(differences) - 3} more" if len(differences) > 3 else ""  # noqa: PLR2004
+    others = len(differences) - _SHOWN_DIFFERENCES
+    more = f" and {others} more" if others > 0 else ""
     return (
         f"the config file differs from the settings in force ({shown}{more}); "
         "billing config apply records the change"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from billing_cli.errors import ConflictError, IncompleteError, UsageError
 from billing_cli.store import audit, schema
 from billing_cli.store.backup import copy_sqlite
-from billing_cli.store.engine import parse_url, translated
+from billing_cli.store.engine import parse_url, require_existing, translated
 from billing_cli.store.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ def upgrade(app: App) -> str:
 
 def current(app: App) -> dict[str, object]:
     """Return the database and its schema; works with an older schema, too."""
+    require_existing(app.settings.database_url)
     with translated(), app.engine.connect() as connection:
         state = schema.inspect_schema(connection)
     return {
@@ -38,6 +39,7 @@ def current(app: App) -> dict[str, object]:
 
 def check(app: App) -> list[dict[str, str]]:
     """Run every check and return a row for each."""
+    require_existing(app.settings.database_url)
     with translated(), app.engine.connect() as connection:
         state = schema.inspect_schema(connection)
     schema.require_head(state)
@@ -67,16 +69,15 @@ def require_sound(rows: list[dict[str, str]]) -> None:
 
 
 def backup(app: App, file: Path) -> str:
-    """Copy a SQLite database into a file that does not exist yet."""
+    """Copy a SQLite database, of whatever schema, into a file that does not exist yet."""
     url = parse_url(app.settings.database_url)
     if url.get_backend_name() != "sqlite":
         raise UsageError(
             "billing db backup is for SQLite",
             "for PostgreSQL use: pg_dump --format=custom DATABASE",
         )
+    require_existing(app.settings.database_url)
     if file.exists():
         raise ConflictError(f"{file} is already there", "name a new file")
-    with app.unit_of_work():
-        pass  # a database that is missing or not ours is refused with its own message
     copy_sqlite(str(url.database), file)
     return f"wrote {file}, {file.stat().st_size:,} bytes"

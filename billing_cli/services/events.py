@@ -191,7 +191,8 @@ def require_clean(report: IngestReport) -> None:
             f"nothing was taken: {report.rejected:,} rejected and --strict takes all or nothing",
             "mend the input, or leave --strict out to take the good lines",
         )
+    rest = "everything else was taken" if report.accepted or report.duplicate else "nothing taken"
     raise InvalidDataError(
-        f"{report.rejected:,} rejected; everything else was taken",
+        f"{report.rejected:,} rejected; {rest}",
         "billing meter rejected list shows them; mend and ingest again, or retry or drop them",
     )

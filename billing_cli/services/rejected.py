@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -49,15 +48,11 @@ def rows(app: App) -> Iterator[Iterator[dict[str, object]]]:
         )
 
 
-def export(app: App) -> int:
-    """Write the rejected lines to stdout as they came in, a line each; return how many."""
-    stream, count = sys.stdout.buffer, 0
+@contextmanager
+def originals(app: App) -> Iterator[Iterator[bytes]]:
+    """Give the rejected lines as they came in, a line each."""
     with app.unit_of_work() as uow, uow.reading() as tx:
-        for row in rejected.stream(tx):
-            stream.write(row.raw.rstrip(b"\r\n") + b"\n")
-            count += 1
-    stream.flush()
-    return count
+        yield (row.raw.rstrip(b"\r\n") + b"\n" for row in rejected.stream(tx))
 
 
 def retry(app: App, ids: Sequence[int] | None) -> RetryReport:

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from billing_cli.errors import BillingError, UnavailableError, UsageError
+from billing_cli.errors import BillingError, NotFoundError, UnavailableError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -60,8 +60,20 @@ def parse_url(text: str) -> URL:
     )
 
 
-def open_engine(text: str) -> Engine:
-    """Make an engine for the URL; nothing is connected yet, but SQLite's folder is made.
+def require_existing(text: str) -> None:
+    """Raise :class:`NotFoundError` for a SQLite file that is not there."""
+    url = parse_url(text)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").exists():
+        raise NotFoundError(
+            f"there is no database {url.database}",
+            "billing init makes one, and so does a first run",
+        )
+
+
+def open_engine(text: str, *, make_folder: bool = False) -> Engine:
+    """Make an engine for the URL; nothing is connected yet.
+
+    A SQLite file is made where there is none, and with ``make_folder`` the folder it lies in.
 
     Connections are in autocommit mode: the unit of work says BEGIN and COMMIT itself, since
     only so does it decide when the write lock is taken.
@@ -69,7 +81,7 @@ def open_engine(text: str) -> Engine:
     url = parse_url(text)
     try:
         if url.get_backend_name() == "sqlite":
-            _prepare_sqlite_file(url)
+            _prepare_sqlite_file(url, make_folder=make_folder)
             engine = create_engine(url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
             event.listen(engine, "connect", _set_pragmas)
             return engine
@@ -94,7 +106,7 @@ def open_engine(text: str) -> Engine:
         raise UsageError(f"the database URL cannot be used: {error}") from error
 
 
-def _prepare_sqlite_file(url: URL) -> None:
+def _prepare_sqlite_file(url: URL, *, make_folder: bool) -> None:
     if not url.database or url.database == ":memory:":
         raise UsageError(
             "a database in memory would be gone with the command",
@@ -106,7 +118,8 @@ def _prepare_sqlite_file(url: URL) -> None:
             f"the database {path} is a folder", f"name a file in it, such as {path / 'billing.db'}"
         )
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        if make_folder:
+            path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             # Billing data is nobody else's business: made private, where SQLite would not.
             os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))

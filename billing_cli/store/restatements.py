@@ -19,6 +19,19 @@ def add(tx: Transaction, found: Iterable[tuple[int, int]]) -> None:
     )
 
 
+def add_unbilled(tx: Transaction, period_start: int) -> None:
+    """Remember a period for everyone who has totals in it (:mod:`.totals`) but no invoice."""
+    tx.execute(
+        "INSERT INTO billing_restatements (user_key, period_start) "
+        "SELECT DISTINCT t.user_key, CAST(? AS BIGINT) FROM billing_totals t WHERE NOT EXISTS "
+        "(SELECT 1 FROM billing_invoices i WHERE i.user_key = t.user_key "
+        "AND i.kind = 'regular' AND i.period_start = ?) "
+        "ON CONFLICT (user_key, period_start) DO NOTHING",
+        period_start,
+        period_start,
+    )
+
+
 def listed(tx: Transaction, users: Sequence[int] | None = None) -> list[tuple[int, int]]:
     """Return ``(user_key, period_start)``, of all users or of some."""
     condition, parameters = "", tuple[object, ...]()

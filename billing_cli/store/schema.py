@@ -45,7 +45,9 @@ def inspect_schema(connection: Connection) -> SchemaState:
         row = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first()
         if row is not None:
             return SchemaState(str(row[0]), ())
-    return SchemaState(None, tuple(sorted(name for name in names if name.startswith("billing_"))))
+    # A version table without a version is what a set-up that was cut short leaves.
+    foreign = sorted(n for n in names if n.startswith("billing_") and n != VERSION_TABLE)
+    return SchemaState(None, tuple(foreign))
 
 
 def ensure_schema(engine: Engine) -> None:
@@ -143,7 +145,7 @@ def alembic_config() -> Config:
 def _exclusive(connection: Connection) -> Iterator[None]:
     # In autocommit mode this BEGIN is the real one; Alembic's own transactions are inside it.
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql("BEGIN")
+        connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
         connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
     else:
         connection.exec_driver_sql("BEGIN IMMEDIATE")

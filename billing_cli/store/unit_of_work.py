@@ -234,7 +234,8 @@ class UnitOfWork:
 
     def _begin_write(self) -> Transaction:
         if self.connection.dialect.name == "postgresql":
-            self.connection.exec_driver_sql("BEGIN")
+            # Whatever the server's default: the state to work on is the one after the wait.
+            self.connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
             self.connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         else:
             self.connection.exec_driver_sql("BEGIN IMMEDIATE")

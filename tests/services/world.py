@@ -11,7 +11,7 @@ from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.terms import Terms, TermsHistory
 from billing_cli.services import events, records
 from billing_cli.services import terms as terms_service
-from billing_cli.services.invoices import GenerateReport, Generation
+from billing_cli.services.generation import GenerateReport, Generation
 from billing_cli.settings import Settings, load_settings
 from billing_cli.store.engine import open_engine
 from billing_cli.store.schema import ensure_schema

@@ -72,7 +72,7 @@ InvoiceArgument = Annotated[
 
 def _statuses(incomplete: str) -> list[str]:
     """Complete a status."""
-    from billing_cli.services.invoice import STATUSES
+    from billing_cli.services.invoices import STATUSES
 
     return completion.matching(STATUSES, incomplete)
 
@@ -99,7 +99,7 @@ def generate(
 
     Meters up to the period's end first. Again refreshes drafts and leaves all else alone.
     """
-    from billing_cli.services import invoice as service
+    from billing_cli.services import invoices as service
 
     app: App = context.obj
     span = parse_span(period, first, last)
@@ -128,7 +128,7 @@ def list_(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """List invoices by period and user."""
-    from billing_cli.services import invoice as service
+    from billing_cli.services import invoices as service
 
     app: App = context.obj
     if period is not None:
@@ -151,13 +151,15 @@ def show(
     context: typer.Context, invoice: InvoiceArgument, output: OutputOption = OutputFormat.TABLE
 ) -> None:
     """Show an invoice with its lines."""
-    from billing_cli.services import invoice as service
+    from billing_cli.services import invoices as service
 
     app: App = context.obj
     found = service.show(app, invoice)
     if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
         # For people: only what there is something to say about.
-        found = {key: value for key, value in found.items() if value not in {None, False}}
+        found = {
+            key: value for key, value in found.items() if value is not None and value is not False
+        }
     footer = {"description": "Subtotal", "amount": found["subtotal"]}
     emit_object(found, output, sections=[Section("lines", _LINES, footer=footer)])
 
@@ -177,7 +179,7 @@ def finalize(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Refresh drafts, number them, apply credits and freeze them; --period closes the period."""
-    from billing_cli.services import invoice as service
+    from billing_cli.services import invoices as service
 
     app: App = context.obj
     if (period is not None) == bool(invoices):
@@ -206,14 +208,14 @@ def void(
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Void an invoice: its usage is held back until its period is generated again by name."""
-    from billing_cli.services import invoice as service
+    from billing_cli.services import invoices as service
 
     app: App = context.obj
     emit([service.void(app, invoice, reason, write_off=write_off)], _COLUMNS, output)
 
 
 def _tell(made: object, output: OutputFormat, empty: str) -> None:
-    from billing_cli.services.invoice import Made, sums
+    from billing_cli.services.invoices import Made, sums
 
     assert isinstance(made, Made)  # noqa: S101
     if made.warning:

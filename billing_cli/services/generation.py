@@ -1,0 +1,237 @@
+"""Making invoices, finalizing and voiding them: which targets there are, and what is allowed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from typing import TYPE_CHECKING
+
+from billing_cli.errors import ConflictError, NotFoundError, UsageError
+from billing_cli.pricing.instants import format_instant
+from billing_cli.services import records
+from billing_cli.services.billing_run import BillingRun, Rules
+from billing_cli.services.billing_scope import Target
+from billing_cli.store import credits, invoices, restatements, terms, usage, users
+from billing_cli.store.invoices import CUSTOM, REGULAR, InvoiceRow, LineRow, Selection
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+    from datetime import date
+
+    from billing_cli.pricing.terms import TermsHistory
+    from billing_cli.settings import Settings
+    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
+
+    Span = str | tuple[date, date] | None
+
+
+@dataclass(slots=True)
+class GenerateReport:
+    """What a run made: the ids of its invoices, and the periods it looked at."""
+
+    ids: list[int] = field(default_factory=list)
+    periods: list[str] = field(default_factory=list)
+    unfinished: list[str] = field(default_factory=list)
+    """Targets whose end is still to come, so that only drafts were made."""
+
+
+@dataclass(slots=True)
+class Generation:
+    """A request to make invoices, and everything needed to carry it out."""
+
+    uow: UnitOfWork
+    settings: Settings
+    history: TermsHistory
+    now: int
+    finalize: bool
+    advance: Callable[[int], None] = lambda _: None
+
+    def generate(self, span: Span, user_ids: Sequence[str] | None) -> GenerateReport:
+        """Make or refresh the invoices of a period, a custom range, or all that is due.
+
+        Without a span: every complete period that is not closed, oldest first. Raises
+        :class:`NotFoundError` for an unknown user or period, :class:`ConflictError` for
+        finalizing before the end of a period.
+        """
+        keys = self._user_keys(user_ids)
+        if span is None:
+            return self._bill(self._due(keys))
+        return self._bill([self._named(span, keys)])
+
+    def finalize_drafts(self, references: Sequence[str], period: str | None) -> GenerateReport:
+        """Refresh drafts and finalize them: those named, or all of a period, which it closes."""
+        if period is not None:
+            target = self._named(period, None)
+            return self._bill([_drafts_only(target, None)])
+        targets = [self._of_draft(reference) for reference in references]
+        targets.sort(key=lambda target: (target.start, target.end))
+        return self._bill(targets)
+
+    def _user_keys(self, user_ids: Sequence[str] | None) -> tuple[int, ...] | None:
+        if not user_ids:
+            return None
+        with self.uow.reading() as tx:
+            return tuple(users.key_of(tx, user_id) for user_id in user_ids)
+
+    def _due(self, keys: tuple[int, ...] | None) -> list[Target]:
+        calendar = self.history.calendar
+        last_end = calendar.containing(self.now).start
+        self._meter(last_end)
+        with self.uow.reading() as tx:
+            first = usage.first_record_start(tx)
+            if first is None or first >= last_end:
+                return []
+            closed = terms.closed_periods(tx)
+            corrections = bool(restatements.listed(tx, keys))
+            return [
+                Target(p.name, p.start, p.end, REGULAR, explicit=False, users=keys)
+                for p in calendar.between(first, last_end)
+                if p.start not in closed and (corrections or usage.has_records(tx, p.start, p.end))
+            ]
+
+    def _named(self, span: str | tuple[date, date], keys: tuple[int, ...] | None) -> Target:
+        calendar = self.history.calendar
+        if isinstance(span, str):
+            try:
+                period = calendar.named(span)
+            except ValueError as error:
+                raise NotFoundError(str(error)) from error
+            target = Target(
+                period.name, period.start, period.end, REGULAR, explicit=True, users=keys
+            )
+        else:
+            start, end = calendar.date_range(*span)
+            if start >= end:
+                raise UsageError(f"{span[0]} to {span[1]} holds no time in the billing time zone")
+            target = Target(f"{span[0]}..{span[1]}", start, end, CUSTOM, explicit=True, users=keys)
+        if target.start >= self.now:
+            raise ConflictError(
+                f"{target.name} has not begun", f"it begins at {format_instant(target.start)}"
+            )
+        return target
+
+    def _of_draft(self, reference: str) -> Target:
+        with self.uow.reading() as tx:
+            row = require(tx, reference)
+        if row.status != "draft":
+            raise ConflictError(
+                f"invoice {_name(row)} is {row.status}: only a draft can be finalized",
+                _allowed(row.status),
+            )
+        target = Target(row.period, row.period_start, row.period_end, row.kind, explicit=True)
+        return _drafts_only(target, (row.user_key,))
+
+    def _bill(self, targets: Sequence[Target]) -> GenerateReport:
+        report = GenerateReport()
+        for target in targets:
+            self._check(target, report)
+        for target in targets:
+            self._meter(min(target.end, self.now))
+            rules = Rules(
+                self.history,
+                self.settings.values.invoice_prefix,
+                self.settings.values.payment_terms_days,
+                self.now,
+                self.finalize,
+            )
+            meter = partial(self._meter, target.end)
+            report.ids += BillingRun(self.uow, rules, target, meter, self.advance).run()
+            report.periods.append(target.name)
+        return report
+
+    def _check(self, target: Target, report: GenerateReport) -> None:
+        mode = self.history.at(target.start).mode
+        if mode != "usage":
+            raise ConflictError(
+                f"{target.name} is in the billing mode {mode!r}, which this version cannot invoice",
+                "only the mode 'usage' can be invoiced so far",
+            )
+        if target.end <= self.now:
+            return
+        if self.finalize:
+            raise ConflictError(
+                f"{target.name} ends at {format_instant(target.end)}: "
+                "an invoice cannot be final before its period's end",
+                "leave --finalize out to make a draft",
+            )
+        report.unfinished.append(target.name)
+
+    def _meter(self, end: int) -> None:
+        records.run(self.uow, self.history, min(end, self.now), self.now)
+
+
+def _drafts_only(target: Target, keys: tuple[int, ...] | None) -> Target:
+    return Target(
+        target.name,
+        target.start,
+        target.end,
+        target.kind,
+        explicit=False,
+        users=keys,
+        only_drafts=True,
+    )
+
+
+def require(tx: Transaction, reference: str) -> InvoiceRow:
+    """Return the invoice with this number or id; :class:`NotFoundError` if there is none."""
+    row = invoices.find(tx, reference)
+    if row is None:
+        raise NotFoundError(
+            f"there is no invoice {reference!r}", "billing invoice list shows ids and numbers"
+        )
+    return row
+
+
+def select(tx: Transaction, selection: Selection) -> Iterator[InvoiceRow]:
+    """Yield the invoices of a selection; :class:`NotFoundError` for a user that is unknown."""
+    for user_id in selection.users or ():
+        users.key_of(tx, user_id)
+    return invoices.listed(tx, selection)
+
+
+def show(tx: Transaction, reference: str) -> tuple[InvoiceRow, list[LineRow]]:
+    """Return an invoice and its lines."""
+    row = require(tx, reference)
+    return row, invoices.lines_of(tx, row.id)
+
+
+def void(
+    uow: UnitOfWork, reference: str, reason: str, now: int, *, write_off: bool = False
+) -> InvoiceRow:
+    """Void an invoice: its usage is held back, its credits return.
+
+    With ``write_off`` the usage is never billed again. Raises :class:`ConflictError` where the
+    state does not allow it, or where a credit that it granted is already spent.
+    """
+    with uow.batch() as tx:
+        row = require(tx, reference)
+        if row.status == "void" or (row.status == "paid" and row.total != 0):
+            raise ConflictError(
+                f"invoice {_name(row)} is {row.status} and cannot be voided", _allowed(row.status)
+            )
+        if credits.spent_of(tx, row.id):
+            raise ConflictError(
+                f"invoice {_name(row)} granted a credit that is already spent",
+                "void the invoices that spent it first",
+            )
+        credits.take_back(tx, row.id, now)
+        voided = row._replace(
+            status="void", voided_at=now, void_reason=reason, written_off=int(write_off)
+        )
+        invoices.rewrite(tx, [voided])
+        return voided
+
+
+def _name(row: InvoiceRow) -> str:
+    return row.invoice_number or str(row.id)
+
+
+def _allowed(status: str) -> str:
+    moves = {
+        "draft": "a draft can be finalized or voided",
+        "sent": "a sent invoice can be voided",
+        "overdue": "an overdue invoice can be voided",
+        "paid": "an invoice that money was received for stays paid",
+        "void": "a void invoice stays void; generate --period bills its usage again",
+    }
+    return moves[status]
