@@ -23,6 +23,8 @@ cli = typer.Typer(
     help="Meter compute sessions, price them, make invoices, and prove every cent.",
     epilog=_EPILOG,
     no_args_is_help=True,
+    # The scripts in completions/ are ours: Typer's own run what hides in a user's name.
+    add_completion=False,
     # Plain help: it keeps the examples' lines, reads the same in a pipe, and starts faster.
     rich_markup_mode=None,
     # A traceback would show local variables, secrets among them.
@@ -97,10 +99,14 @@ def _usage_complaint(error: Exception) -> tuple[str, str] | None:
     """
     if not hasattr(error, "format_message"):
         return None
-    text = str(error.format_message()).replace("Value error, ", "")
     context = getattr(error, "ctx", None)
     command = "billing" if context is None else context.command_path
-    return text[:1].lower() + text[1:], f"{command} --help shows what there is"
+    hint = f"{command} --help shows what there is"
+    if type(error).__name__ == "NoArgsIsHelpError":
+        # Who asks for nothing in particular is shown what there is, on stderr.
+        return f"{command} needs a command\n\n{context.get_help() if context else ''}\n", hint
+    text = str(error.format_message()).replace("Value error, ", "")
+    return text[:1].lower() + text[1:], hint
 
 
 def _fail(text: str, hint: str | None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -31,6 +31,9 @@ from billing_cli.output import (
     progress,
     warn,
 )
+
+if TYPE_CHECKING:
+    from billing_cli.services.invoices import Made
 
 cli = typer.Typer(no_args_is_help=True, help="Make invoices from usage, and look after them.")
 
@@ -214,10 +217,9 @@ def void(
     emit([service.void(app, invoice, reason, write_off=write_off)], _COLUMNS, output)
 
 
-def _tell(made: object, output: OutputFormat, empty: str) -> None:
-    from billing_cli.services.invoices import Made, sums
+def _tell(made: Made, output: OutputFormat, empty: str) -> None:
+    from billing_cli.services.invoices import sums
 
-    assert isinstance(made, Made)  # noqa: S101
     if made.warning:
         warn(made.warning)
     emit(made.rows, _COLUMNS, output, footer=sums(made.rows), empty=empty)

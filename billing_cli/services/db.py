@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from billing_cli.app import App
 
 
+_SHOWN = 3
+
+
 def upgrade(app: App) -> str:
     """Migrate the schema, and say what was done."""
     before, after = schema.upgrade(app.engine)
@@ -51,8 +54,8 @@ def check(app: App) -> list[dict[str, str]]:
         {
             "check": name,
             "result": "failed" if problems else "passed",
-            "detail": "; ".join(problems[:3])
-            + (f" and {len(problems) - 3} more" if len(problems) > 3 else ""),  # noqa: PLR2004
+            "detail": "; ".join(problems[:_SHOWN])
+            + (f" and {len(problems) - _SHOWN} more" if len(problems) > _SHOWN else ""),
         }
         for name, problems in found
     ]

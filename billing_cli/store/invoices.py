@@ -42,6 +42,9 @@ COLUMNS = (
 _ALL = ", ".join(f"i.{name}" for name in COLUMNS)
 
 
+_LONGEST_ID = 18
+
+
 class InvoiceRow(NamedTuple):
     """A row of ``billing_invoices``, in the order of :data:`COLUMNS`."""
 
@@ -159,7 +162,12 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> Iterator[InvoiceRow]:
 def find(tx: Transaction, reference: str) -> InvoiceRow | None:
     """Find an invoice by its number, or by its id."""
     row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.invoice_number = ?", reference)
-    if row is None and reference.isascii() and reference.isdigit() and len(reference) < 19:  # noqa: PLR2004
+    if (
+        row is None
+        and reference.isascii()
+        and reference.isdigit()
+        and len(reference) <= _LONGEST_ID
+    ):
         row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.id = ?", int(reference))
     return None if row is None else InvoiceRow(*row)
 

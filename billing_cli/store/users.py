@@ -18,17 +18,3 @@ def key_of(tx: Transaction, user_id: str) -> int:
             f"there is no user {user_id!r}", "users appear with the first event that names them"
         )
     return key
-
-
-def starting_with(tx: Transaction, prefix: str, limit: int) -> list[str]:
-    """Return users whose names begin with a text, in byte order, for shell completion."""
-    return [
-        row[0]
-        for row in tx.rows(
-            "SELECT user_id FROM billing_users WHERE SUBSTR(user_id, 1, ?) = ? "
-            "ORDER BY user_id LIMIT ?",
-            len(prefix),
-            prefix,
-            limit,
-        )
-    ]
