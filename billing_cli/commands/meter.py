@@ -40,6 +40,7 @@ _SIZES = (
     Column("memory_gb", "GB", numeric=True),
     Column("storage_gb", "Disk GB", numeric=True),
 )
+_REHEARSED = "nothing was kept: this was a rehearsal"
 _ANOMALY = (Column("time"), Column("kind"), Column("event_id", wide=True), Column("detail"))
 _USAGE = (
     Column("resource_type"),
@@ -100,6 +101,8 @@ def ingest(
         warn(f"and {report.rejected - len(report.complaints):,} more")
     emit_object(service.ingest_row(report), output)
     require_clean(report)
+    if dry_run:
+        message(_REHEARSED)
 
 
 @cli.command()
@@ -125,6 +128,8 @@ def run(
     if result.warning:
         warn(result.warning)
     emit_object(result.row, output)
+    if dry_run:
+        message(_REHEARSED)
 
 
 @cli.command()

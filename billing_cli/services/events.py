@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from billing_cli.errors import InvalidDataError, NotFoundError
+from billing_cli.errors import InvalidDataError, NotFoundError, UsageError
 from billing_cli.gateway.event_files import (
     STDIN,
     BadLine,
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
+
+    Unfinished = dict[int, list[tuple[int, bytes]]]
 
 _BATCH_EVENTS = 50_000
 # Bad lines may be long; a batch holds no more of them than this.
@@ -55,8 +57,11 @@ class IngestReport:
     complaints: list[Complaint] = field(default_factory=list)
     notes: list[Complaint] = field(default_factory=list)
     missing: int = 0
+    unread: int = 0
+    """Rejections of whole files, of which nothing is kept; ``missing`` is among them."""
     files: int = 0
     kept: bool = True
+    dry_run: bool = False
 
     def complain(self, file: str, line: int, reason: str) -> None:
         """Count a rejection, and remember it if it is among the first."""
@@ -93,7 +98,7 @@ class Ingestion:
     uow: UnitOfWork
     now: int
     fmt: str
-    stdin: BinaryIO
+    stdin: BinaryIO | None
     advance: Callable[[int], None] = lambda _: None
     report: IngestReport = field(default_factory=IngestReport)
     _writer: EventWriter = field(default_factory=EventWriter)
@@ -102,6 +107,8 @@ class Ingestion:
         """Take in files, globs of files, or standard input (``-``)."""
         for name in expand_inputs(patterns):
             source = self.stdin if name == STDIN else Path(name)
+            if source is None:
+                raise UsageError("standard input is closed", "name the files to take in")
             self._file("standard input" if name == STDIN else name, source)
             self.report.files += 1
         return self.report
@@ -142,10 +149,11 @@ class Ingestion:
             partial = problem.kind is ProblemKind.TRUNCATED
             batch.reject(problem.number, problem.reason, problem.raw, partial=partial)
         else:
+            self.report.unread += 1
             self.report.missing += problem.kind is ProblemKind.MISSING
             self.report.complain(batch.file, problem.number, problem.reason)
 
-    def _store(self, batch: _Batch, unfinished: dict[int, int]) -> None:
+    def _store(self, batch: _Batch, unfinished: Unfinished) -> None:
         if not batch.events and not batch.bad:
             return
         with self.uow.batch() as tx:
@@ -162,12 +170,25 @@ class Ingestion:
         self.advance(len(batch.events) + len(batch.bad))
 
     @staticmethod
-    def _settle(tx: Transaction, batch: _Batch, unfinished: dict[int, int]) -> None:
-        """Forget unfinished lines of an earlier run that are whole by now."""
-        if unfinished:
-            whole = [unfinished[line] for line in batch.lines if line in unfinished]
-            if whole:
-                rejected.delete(tx, whole)
+    def _settle(tx: Transaction, batch: _Batch, unfinished: Unfinished) -> None:
+        """Forget unfinished lines of an earlier run that go on in this one.
+
+        Another file may have the name by now: only what begins like the kept line is that line.
+        """
+        if not unfinished:
+            return
+        now = {bad.line: bad.raw for bad in batch.bad}
+        for line, event in zip(batch.lines, batch.events, strict=True):
+            if line in unfinished:
+                now[line] = event.payload.encode()
+        outgrown = [
+            number
+            for line, kept in unfinished.items()
+            for number, raw in kept
+            if line in now and now[line] != raw and now[line].startswith(raw.strip())
+        ]
+        if outgrown:
+            rejected.delete(tx, outgrown)
 
 
 def ingest(ingestion: Ingestion, patterns: Sequence[str], *, all_or_nothing: bool) -> IngestReport:
@@ -186,13 +207,18 @@ def require_clean(report: IngestReport) -> None:
         return
     if report.missing == report.rejected and not (report.accepted or report.duplicate):
         raise NotFoundError("no such file", "check the names")
+    if report.dry_run:
+        raise InvalidDataError(
+            f"{report.rejected:,} rejected; nothing was kept: this was a rehearsal",
+            "mend the input, or leave --dry-run out to take the good lines",
+        )
     if not report.kept:
         raise InvalidDataError(
             f"nothing was taken: {report.rejected:,} rejected and --strict takes all or nothing",
             "mend the input, or leave --strict out to take the good lines",
         )
     rest = "everything else was taken" if report.accepted or report.duplicate else "nothing taken"
-    raise InvalidDataError(
-        f"{report.rejected:,} rejected; {rest}",
-        "billing meter rejected list shows them; mend and ingest again, or retry or drop them",
-    )
+    hint = "billing meter rejected list shows them; mend and ingest again, or retry or drop them"
+    if report.unread == report.rejected:
+        hint = "mend what is named above, and ingest it again"
+    raise InvalidDataError(f"{report.rejected:,} rejected; {rest}", hint)

@@ -17,6 +17,7 @@ from billing_cli.services import events, records, terms
 from billing_cli.services import sessions as timelines
 from billing_cli.services.config import warn_of
 from billing_cli.store import sessions as store
+from billing_cli.store import users
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from billing_cli.app import App
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.pricing.timelines import Segment
-    from billing_cli.store.unit_of_work import UnitOfWork
+    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
     Advance = Callable[[int], None]
 
@@ -43,8 +44,12 @@ def ingest(  # noqa: PLR0913 - the options of the command
     With ``strict`` nothing is kept if anything is rejected, with ``dry_run`` nothing at all.
     """
     with app.unit_of_work(rehearse=strict or dry_run) as uow:
-        run_ = events.Ingestion(uow, app.clock.now(), fmt, sys.stdin.buffer, advance)
-        return events.ingest(run_, patterns, all_or_nothing=strict and not dry_run)
+        # Python has no stream for a descriptor that is closed.
+        stdin = sys.stdin.buffer if sys.stdin else None
+        run_ = events.Ingestion(uow, app.clock.now(), fmt, stdin, advance)
+        report = events.ingest(run_, patterns, all_or_nothing=strict and not dry_run)
+    report.dry_run = dry_run
+    return report
 
 
 def ingest_row(report: events.IngestReport) -> dict[str, object]:
@@ -92,6 +97,8 @@ def sessions(app: App, user: str | None, *, active: bool) -> Iterator[Iterator[d
     with app.unit_of_work() as uow:
         _refresh(uow, app)
         with uow.reading() as tx:
+            if user is not None:
+                users.key_of(tx, user)
             yield (_session_row(row) for row in store.list_sessions(tx, now, user, active=active))
 
 
@@ -101,12 +108,7 @@ def show(app: App, session_id: str) -> dict[str, object]:
     with app.unit_of_work() as uow:
         history = _refresh(uow, app)
         with uow.reading() as tx:
-            found = store.find_session(tx, session_id)
-            if found is None:
-                raise NotFoundError(
-                    f"there is no session {session_id!r}", "billing meter sessions lists them"
-                )
-            key, _, user_id = found
+            key, _, user_id = _require_session(tx, session_id)
             segments = [s for s in store.segments_of(tx, [key]).get(key, []) if s.start < now]
             anomalies = [_anomaly_row(row) for row in store.list_anomalies(tx, session_id, None)]
     elapsed = [segment._replace(end=min(segment.end, now)) for segment in segments]
@@ -132,10 +134,23 @@ def anomalies(
     with app.unit_of_work() as uow:
         _refresh(uow, app)
         with uow.reading() as tx:
+            if user is not None:
+                users.key_of(tx, user)
+            if session_id is not None:
+                _require_session(tx, session_id)
             yield (
                 {"session_id": row[0], "user_id": row[1], **_anomaly_row(row)}
                 for row in store.list_anomalies(tx, session_id, user)
             )
+
+
+def _require_session(tx: Transaction, session_id: str) -> tuple[int, int | None, str | None]:
+    found = store.find_session(tx, session_id)
+    if found is None:
+        raise NotFoundError(
+            f"there is no session {session_id!r}", "billing meter sessions lists them"
+        )
+    return found
 
 
 def _refresh(uow: UnitOfWork, app: App) -> TermsHistory:

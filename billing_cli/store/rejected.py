@@ -44,11 +44,14 @@ def add(tx: Transaction, found: Sequence[NewRejection], at: int) -> None:
     )
 
 
-def partial_lines(tx: Transaction, file: str) -> dict[int, int]:
-    """Return ``{line: id}`` of the unfinished lines kept from a file."""
-    return dict(
-        tx.rows("SELECT line, id FROM billing_rejected_lines WHERE file = ? AND partial = 1", file)
-    )
+def partial_lines(tx: Transaction, file: str) -> dict[int, list[tuple[int, bytes]]]:
+    """Return ``{line: [(id, content)]}`` of the unfinished lines kept from a file."""
+    found: dict[int, list[tuple[int, bytes]]] = {}
+    for line, number, raw in tx.rows(
+        "SELECT line, id, raw FROM billing_rejected_lines WHERE file = ? AND partial = 1", file
+    ):
+        found.setdefault(line, []).append((number, bytes(raw)))
+    return found
 
 
 def delete(tx: Transaction, ids: Iterable[int]) -> int:
