@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import Annotated
 
 import typer
+from typer.completion import completion_init
 
 from billing_cli import __version__
 from billing_cli.app import App
@@ -77,6 +79,9 @@ def _global_options(
 
 def main() -> None:
     """Run the command line and exit with the code that scripts rely on."""
+    if "_BILLING_COMPLETE" in os.environ:
+        # A shell asks, through a script in completions/, what could come next.
+        completion_init()
     try:
         sys.exit(cli(prog_name="billing", standalone_mode=False))
     except BillingError as error:
@@ -110,15 +115,9 @@ def _usage_complaint(error: Exception) -> tuple[str, str] | None:
 
 
 def _fail(text: str, hint: str | None) -> None:
-    from billing_cli.output import fail, message
+    from billing_cli.output import fail
 
-    first, *others = text.splitlines() or [""]
-    fail(first, None if others else hint)
-    # A list of problems has a line for each.
-    for line in others:
-        message(line)
-    if others and hint:
-        message(f"hint: {hint}")
+    fail(text, hint)
 
 
 if __name__ == "__main__":
