@@ -7,7 +7,7 @@ import sys
 from typing import Annotated
 
 import typer
-from typer.completion import completion_init
+from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from billing_cli import __version__
 from billing_cli.app import App

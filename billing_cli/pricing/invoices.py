@@ -36,10 +36,36 @@ class Unit(NamedTuple):
 
 @dataclass(slots=True)
 class Billed:
-    """What invoices already say about a unit, by line key: exact parts and minor units."""
+    """What invoices already say about a unit, by line key: exact parts and minor units.
+
+    ``held`` is what void ones say: usage held back, or written off.
+    """
 
     parts: dict[LineKey, Parts] = field(default_factory=dict)
     amounts: dict[LineKey, int] = field(default_factory=dict)
+    held: Billed | None = None
+
+    def hold(self, key: LineKey, parts: Mapping[int, int], amount: int) -> None:
+        """Count one more line of a void invoice."""
+        if self.held is None:
+            self.held = Billed()
+        self.held.add(key, parts, amount)
+
+    def settled(self, key: LineKey, right: int) -> tuple[Parts, int]:
+        """Return what of a line that ought to be ``right`` is not to be billed any more.
+
+        What is held back counts as far as there is anything for it to hold: usage that shrinks
+        while it is held was never billed, so nothing of it is handed back.
+        """
+        parts, amount = self.parts.get(key, {}), self.amounts.get(key, 0)
+        if self.held is None or key not in self.held.amounts:
+            return parts, amount
+        held = self.held.amounts[key]
+        if right - amount < held:
+            return parts, max(right, amount)
+        whole = Billed({key: dict(parts)}, {key: amount})
+        whole.add(key, self.held.parts[key], held)
+        return whole.parts[key], whole.amounts[key]
 
     def add(self, key: LineKey, parts: Mapping[int, int], amount: int) -> None:
         """Count one more line."""
@@ -87,9 +113,11 @@ def unit_lines(
     for key in in_line_order(right.keys() | known.parts.keys()):
         resource, price = key
         parts = right.get(key, {})
-        amount = amount_minor(key, parts, currency) - known.amounts.get(key, 0)
-        if key in known.parts:
-            parts = subtract(parts, known.parts[key])
+        whole = amount_minor(key, parts, currency)
+        settled_parts, settled = known.settled(key, whole)
+        amount = whole - settled
+        if settled_parts:
+            parts = subtract(parts, settled_parts)
         if not amount and (correction or not parts):
             continue
         name = RESOURCE_NAMES[resource]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from billing_cli.pricing.credits import Use
     from billing_cli.pricing.terms import TermsHistory
+    from billing_cli.store.invoices import BilledLine
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
 _BATCH_USERS = 1_000
@@ -118,6 +119,9 @@ class BillingRun:
         target = self._target
         if self._rules.finalize and target.kind == REGULAR and target.users is None:
             terms.close_period(tx, target.start, target.end, self._rules.now)
+            if state.metered_until(tx) is None:
+                # Without any usage there was nothing to meter; what comes from now on is late.
+                state.set_metered_until(tx, target.end)
             if target.only_drafts:
                 # Whoever had usage but no draft gets it as late usage on the next invoice.
                 restatements.add_unbilled(tx, target.start)
@@ -127,10 +131,13 @@ class BillingRun:
         made: list[_Made] = []
         empty: list[int] = []
         settled: list[tuple[int, int]] = []
+        held_back: list[tuple[int, int]] = []
         next_id = invoices.next_id(tx)
         for user_key, user_id in users:
             draft = batch.drafts.get(user_key)
             if not self._is_due(gathered, batch, user_key):
+                if self._is_held_back(batch, user_key):
+                    held_back.append((user_key, self._target.start))
                 continue
             settled += [(user_key, start) for start in gathered.settled.get(user_key, ())]
             number = draft.id if draft else next_id
@@ -143,6 +150,7 @@ class BillingRun:
         if self._rules.finalize:
             self._finalize(tx, made)
             restatements.settle(tx, settled)
+            restatements.add(tx, held_back)
         self._write(tx, gathered, made, empty)
         self.made += [m.row.id for m in made]
 
@@ -164,18 +172,16 @@ class BillingRun:
             if line.invoice_id in own or self._releases(gathered, batch, line):
                 continue
             unit = (line.user_key, line.unit_start, line.unit_invoice)
-            if line.resource_type is not None and line.unit_price is not None:
-                batch.billed[unit].add(
-                    (line.resource_type, line.unit_price),
-                    invoices.load_parts(line.parts),
-                    line.amount,
-                )
+            billed = batch.billed[unit]
+            count = billed.hold if line.invoice_status == "void" else billed.add
+            key = (line.resource_type, line.unit_price)
+            count(key, invoices.load_parts(line.parts), line.amount)
         return batch
 
     def _explicit(self, batch: _Batch, user_key: int) -> bool:
         return self._target.explicit or user_key in batch.drafts
 
-    def _releases(self, gathered: Gathered, batch: _Batch, line: LineRow) -> bool:
+    def _releases(self, gathered: Gathered, batch: _Batch, line: BilledLine) -> bool:
         return line.invoice_id in gathered.held.get(line.user_key, ()) and self._explicit(
             batch, line.user_key
         )
@@ -192,6 +198,15 @@ class BillingRun:
         if target.kind == CUSTOM:
             return bool(batch.totals.get(user_key)) or user_key in batch.drafts
         return True
+
+    def _is_held_back(self, batch: _Batch, user_key: int) -> bool:
+        """Tell whether the target's invoice of a user was voided.
+
+        A draft may have been, before the period's end: what it did not hold goes on the next
+        invoice, as late usage.
+        """
+        live = batch.live.get(user_key)
+        return self._target.kind == REGULAR and live is not None and live.status == "void"
 
     def _content(
         self, gathered: Gathered, batch: _Batch, user_key: int, number: int

@@ -211,7 +211,7 @@ def _restated(
         ends = [segments[-1].end for segments in (refold.old, refold.new) if segments]
         last = min(metered, max(ends))
         users = {u for u in (refold.session.user_key, refold.user_key) if u is not None}
+        # The running period, too: a custom invoice may have billed a part of it.
         for period in history.calendar.between(refold.differs_from or 0, last):
-            if period.end <= metered:
-                for user in users:
-                    yield user, period.start
+            for user in users:
+                yield user, period.start

@@ -93,6 +93,20 @@ class LineRow(NamedTuple):
     amount: int
 
 
+class BilledLine(NamedTuple):
+    """What a line bills, and the status of its invoice."""
+
+    invoice_id: int
+    invoice_status: str
+    user_key: int
+    unit_start: int
+    unit_invoice: int | None
+    resource_type: str
+    unit_price: str
+    parts: str
+    amount: int
+
+
 class ClaimRow(NamedTuple):
     """A row of ``billing_claims``."""
 
@@ -271,15 +285,15 @@ def claims_of(tx: Transaction, ids: Sequence[int]) -> list[ClaimRow]:
 
 def lines_about(
     tx: Transaction, users: Sequence[int], unit_starts: Sequence[int]
-) -> Iterator[LineRow]:
+) -> Iterator[BilledLine]:
     """Yield the usage lines of invoices not superseded that are about units with these starts."""
     those_users, user_parameter = tx.numbers(users)
     those_units, unit_parameter = tx.numbers(unit_starts)
-    names = ", ".join(f"l.{name}" for name in LineRow._fields)
     return (
-        LineRow(*row)
+        BilledLine(*row)
         for row in tx.rows(
-            f"SELECT {names} FROM billing_invoice_lines l "
+            "SELECT l.invoice_id, i.status, l.user_key, l.unit_start, l.unit_invoice, "
+            "l.resource_type, l.unit_price, l.parts, l.amount FROM billing_invoice_lines l "
             "JOIN billing_invoices i ON i.id = l.invoice_id "
             f"WHERE l.user_key IN {those_users} AND l.unit_start IN {those_units} "
             "AND l.resource_type IS NOT NULL AND i.superseded_by IS NULL",
