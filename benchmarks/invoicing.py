@@ -6,12 +6,12 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.databases import unit_of_work
-from benchmarks.events import START, created, terminated
+from benchmarks.events import START, Sizes, created, terminated
 from benchmarks.ingest import ingest
 from benchmarks.measuring import Measurement, median, timed
 from benchmarks.metering import meter, settings, terms_history
 from billing_cli.pricing.slots import HOUR
-from billing_cli.services.invoices import Generation
+from billing_cli.services.generation import Generation
 
 if TYPE_CHECKING:
     from benchmarks.databases import Databases
@@ -56,7 +56,7 @@ def metered_users(databases: Databases, kind: str, users: int) -> str:
             start = START + number % 400 * HOUR
             # 20 hours of three resources and 20 of two.
             for session, storage in ((f"{user}-a", "20Gi"), (f"{user}-b", "0")):
-                file.write(created(session, user, start, "1500m", "3Gi", storage))
+                file.write(created(session, user, start, Sizes("1500m", "3Gi", storage)))
                 file.write(terminated(session, user, start + 20 * HOUR))
     ingest(url, path)
     path.unlink()

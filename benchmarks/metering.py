@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from benchmarks.databases import POSTGRESQL, SQLITE, driver, unit_of_work
-from benchmarks.events import START, created
+from benchmarks.events import START, Sizes, created
 from benchmarks.ingest import ingest
 from benchmarks.measuring import Measurement, median, timed
 from billing_cli.pricing.slots import HOUR
@@ -26,6 +26,7 @@ RECORDS_EACH: Final = 3
 
 _NOW: Final = 1_800_000_000
 _SESSIONS_EACH: Final = 10
+_SIZES: Final = Sizes("2", "4Gi", "20Gi")
 
 
 def measure(
@@ -47,7 +48,7 @@ def running_sessions(databases: Databases, kind: str, sessions: int) -> str:
     path = databases.folder / "running.jsonl"
     with path.open("w", encoding="ascii") as file:
         file.writelines(
-            created(_id(number), f"user-{number // _SESSIONS_EACH:05d}", START, "2", "4Gi", "20Gi")
+            created(_id(number), f"user-{number // _SESSIONS_EACH:05d}", START, _SIZES)
             for number in range(sessions)
         )
     ingest(url, path)
@@ -108,9 +109,12 @@ def copy(url: str, start: int, rows: int) -> float:
         connection.execute("DROP TABLE IF EXISTS floor_source")
         connection.execute("DROP TABLE IF EXISTS floor_records")
         # Of the same columns as the records, but with no key.
-        for table, condition in (("floor_source", f"start_time = {start}"), ("floor_records", "1 = 0")):
+        for table, condition in (
+            ("floor_source", f"start_time = {start}"),
+            ("floor_records", "1 = 0"),
+        ):
             connection.execute(
-                f"CREATE TABLE {table} AS SELECT * FROM billing_usage_records WHERE {condition}"  # noqa: S608
+                f"CREATE TABLE {table} AS SELECT * FROM billing_usage_records WHERE {condition}"
             )
         seconds, copied = timed(partial(_insert_select, connection))
         _require(copied, rows)

@@ -36,25 +36,27 @@ def show_version(wanted: bool) -> None:
 
 
 @cli.callback()
-def options(version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True)) -> None:
+def options(
+    version: bool = typer.Option(False, "--version", callback=show_version, is_eager=True),
+) -> None:
     """A program that does nothing."""
 '''
-_BARE_GROUP: Final = '''
+_BARE_GROUP: Final = """
 
 {name} = typer.Typer()
 {parent}.add_typer({name}, name="{title}")
-'''
+"""
 _BARE_COMMAND: Final = '''
 
 @{parent}.command("{title}")
 def {name}() -> None:
     """Do nothing."""
 '''
-_BARE_END: Final = '''
+_BARE_END: Final = """
 
 if __name__ == "__main__":
     cli()
-'''
+"""
 
 
 def measure(databases: Databases, repeats: int) -> Iterator[Measurement]:
@@ -66,8 +68,18 @@ def measure(databases: Databases, repeats: int) -> Iterator[Measurement]:
     generate(url)
     program, listing = ("-m", "billing_cli"), ("--database", url, "invoice", "list")
     for arguments, shown, floor, what in (
-        (("--version",), "billing --version", ("-m", "bare", "--version"), f"a bare Typer program of {count} commands"),
-        (("--help",), "billing --help", ("-m", "bare", "--help"), f"a bare Typer program of {count} commands"),
+        (
+            ("--version",),
+            "billing --version",
+            ("-m", "bare", "--version"),
+            f"a bare Typer program of {count} commands",
+        ),
+        (
+            ("--help",),
+            "billing --help",
+            ("-m", "bare", "--help"),
+            f"a bare Typer program of {count} commands",
+        ),
         (listing, "billing invoice list", ("-c", "import sqlmodel"), 'python -c "import sqlmodel"'),
     ):
         ours, theirs = _in_turns((*program, *arguments), floor, repeats, folder)
@@ -88,17 +100,20 @@ def measure(databases: Databases, repeats: int) -> Iterator[Measurement]:
 def bare_program() -> tuple[str, int]:
     """Return a Typer program of the same commands without anything in them, and their number."""
     parts: list[str] = []
-    count = _add_commands(typer.main.get_group(cli), "cli", parts)
+    count = _add_commands(typer.main.get_command(cli), "cli", parts)
     return "".join((_BARE, *parts, _BARE_END)), count
 
 
-def _add_commands(group: TyperGroup, parent: str, parts: list[str]) -> int:
+def _add_commands(group: object, parent: str, parts: list[str]) -> int:
+    """Add the source of what a group holds; return how many commands that is."""
+    if not isinstance(group, TyperGroup):
+        return 1
     count = 0
     for title, command in group.commands.items():
         name = f"{parent}_{title}".replace("-", "_")
         nested = isinstance(command, TyperGroup)
         parts.append((_BARE_GROUP if nested else _BARE_COMMAND).format(**locals()))
-        count += _add_commands(command, name, parts) if nested else 1
+        count += _add_commands(command, name, parts)
     return count
 
 
