@@ -109,14 +109,13 @@ def unit_lines(
     the invoice shows it.
     """
     lines = []
-    known = billed or _NOTHING
-    for key in in_line_order(right.keys() | known.parts.keys()):
+    for key in in_line_order(right.keys() if billed is None else right.keys() | billed.parts):
         resource, price = key
         parts = right.get(key, {})
-        whole = amount_minor(key, parts, currency)
-        settled_parts, settled = known.settled(key, whole)
-        amount = whole - settled
-        if settled_parts:
+        amount = amount_minor(key, parts, currency)
+        if billed is not None:
+            settled_parts, settled = billed.settled(key, amount)
+            amount -= settled
             parts = subtract(parts, settled_parts)
         if not amount and (correction or not parts):
             continue
@@ -150,6 +149,3 @@ def content(lines: Sequence[Line], tax: Tax | None, unit: Unit) -> Content | Non
     if carried:
         lines = [*lines, Line(CARRIED, "Carried to credit", unit, carried)]
     return Content(tuple(lines), net + carried, tax_amount, carried)
-
-
-_NOTHING = Billed()

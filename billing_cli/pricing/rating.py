@@ -71,8 +71,8 @@ def cost(resource: str, parts: Mapping[int, int], unit_price: str) -> Fraction:
 def amount_minor(key: LineKey, parts: Mapping[int, int], currency: str) -> int:
     """Return a line's amount: the exact cost, rounded once, half away from zero."""
     numerator, denominator = quantity_ratio(key[0], parts)
-    price, price_scale = _price(key[1])
-    return round_ratio(numerator * price * 10 ** exponent(currency), denominator * price_scale)
+    price, scale = _minor_price(key[1], currency)
+    return round_ratio(numerator * price, denominator * scale)
 
 
 def shown_quantity(resource: str, parts: Mapping[int, int]) -> str:
@@ -91,5 +91,5 @@ def _place(key: LineKey) -> tuple[int, Decimal]:
 
 
 @lru_cache(maxsize=4_096)
-def _price(unit_price: str) -> tuple[int, int]:
-    return Decimal(unit_price).as_integer_ratio()
+def _minor_price(unit_price: str, currency: str) -> tuple[int, int]:
+    return (Decimal(unit_price).scaleb(exponent(currency))).as_integer_ratio()

@@ -80,6 +80,29 @@ def _cuts(history: TermsHistory, low: int, stop: int) -> set[int]:
     return cuts
 
 
+class Stretch(NamedTuple):
+    """``[start, stop)`` in which every record of a resource has one price and one month."""
+
+    start: int
+    stop: int
+    month_seconds: int
+    prices: Mapping[str, str]
+
+
+def stretches(history: TermsHistory, start: int, stop: int) -> list[Stretch]:
+    """Cut ``[start, stop)`` only where prices or the calendar month change."""
+    cuts = set(history.changes(start, stop))
+    month_end = start
+    while month_end < stop:
+        cuts.add(month_end)
+        month_end = history.calendar.month_bounds(month_end)[1]
+    found = []
+    for left, right in pairwise([*sorted(cuts), stop]):
+        low, high = history.calendar.month_bounds(left)
+        found.append(Stretch(left, right, high - low, history.at(left).prices))
+    return found
+
+
 def slot_start(history: TermsHistory, instant: int) -> int:
     """Return where the slot begins that an instant lies in."""
     return next(slots(history, instant, instant + 1)).start

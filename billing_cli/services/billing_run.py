@@ -1,4 +1,4 @@
-"""Billing a target: a thousand users at a time, each batch whole, in byte order of the users."""
+"""Billing a target: some thousand users at a time, each batch whole, in byte order of the users."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from billing_cli.pricing.credits import apply_credits
 from billing_cli.pricing.invoices import Billed, Content, Line, content, unit_lines
 from billing_cli.pricing.rating import Totals, add_to
+from billing_cli.pricing.terms import RESOURCES
 from billing_cli.services.billing_scope import Gathered, Target, gather
 from billing_cli.store import credits, invoices, restatements, sessions, state, terms, totals
 from billing_cli.store.invoices import CUSTOM, REGULAR, ClaimRow, InvoiceRow, LineRow
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from billing_cli.store.invoices import BilledLine
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
-_BATCH_USERS = 1_000
+_BATCH_USERS = 2_500
 _DAY = 86_400
 UnitKey = tuple[int, int, int | None]
 """A user's key, and a unit's start and custom invoice."""
@@ -157,8 +158,12 @@ class BillingRun:
     def _read(self, tx: Transaction, gathered: Gathered, users: list[tuple[int, str]]) -> _Batch:
         target, keys = self._target, [key for key, _ in users]
         batch = _Batch(users, defaultdict(dict), {}, {}, defaultdict(Billed))
-        for user, resource, price, month, base in totals.totals_of(tx, keys):
-            add_to(batch.totals[user], (resource, price), month, base)
+        for user, ordinal, *sums in totals.totals_of(tx, keys):
+            stretch = gathered.stretches[ordinal]
+            for resource, base in zip(RESOURCES, sums, strict=True):
+                if base:
+                    key = (resource, stretch.prices[resource])
+                    add_to(batch.totals[user], key, stretch.month_seconds, base)
         for row in invoices.of_range(tx, keys, target.kind, target.start, target.end):
             if row.status == "draft":
                 batch.drafts[row.user_key] = row

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from billing_cli.pricing.invoices import Unit
 from billing_cli.pricing.rating import Totals, add_to
+from billing_cli.pricing.slots import Stretch, stretches
 from billing_cli.pricing.spans import without
 from billing_cli.store import invoices, restatements, state, terms, totals
 from billing_cli.store.invoices import CUSTOM, REGULAR
@@ -59,6 +60,7 @@ class Gathered:
     """What was read; the sums themselves are in a temporary table."""
 
     rewrites: int
+    stretches: list[Stretch]
     held: dict[int, list[int]]
     """By user: void invoices inside the target that wait to be billed again."""
     pieces: dict[int, list[tuple[int, int]]]
@@ -83,7 +85,8 @@ def gather(tx: Transaction, history: TermsHistory, target: Target) -> Gathered:
     taken = _taken(tx, target, released)
     if taken:
         totals.load_taken(tx, [(user, *span) for user, spans in taken.items() for span in spans])
-    totals.sum_period(tx, target.start, target.end, target.users, untaken=bool(taken))
+    cuts = stretches(history, target.start, target.end)
+    totals.sum_period(tx, cuts, target.users, untaken=bool(taken))
     restated, settled = _restated(tx, history, target, released)
     wanted = {*restated, *settled, *drafts}
     if target.users is not None:
@@ -91,6 +94,7 @@ def gather(tx: Transaction, history: TermsHistory, target: Target) -> Gathered:
     totals.load_users(tx, wanted)
     return Gathered(
         rewrites=state.rewrites(tx),
+        stretches=cuts,
         held=held,
         pieces={user: without((target.start, target.end), spans) for user, spans in taken.items()},
         restated=restated,
