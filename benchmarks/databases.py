@@ -36,10 +36,16 @@ class Databases:
     server: PostgresServer | None = None
     prefix: str = "bench"
     numbers: itertools.count[int] = field(default_factory=itertools.count)
+    templates: dict[str, str] = field(default_factory=dict)
 
     def fresh(self, kind: str) -> str:
         """Make a database and return its URL."""
-        name = f"{self.prefix}_{next(self.numbers)}"
+        if kind not in self.templates:
+            self.templates[kind] = self._set_up(kind)
+        return self.copy(self.templates[kind])
+
+    def _set_up(self, kind: str) -> str:
+        name = self._next_name()
         if kind == SQLITE:
             url = f"sqlite:///{self.folder / name}.db"
         else:
@@ -52,7 +58,7 @@ class Databases:
 
     def copy(self, url: str) -> str:
         """Make a copy of a database that nobody is connected to and return its URL."""
-        name = f"{self.prefix}_{next(self.numbers)}"
+        name = self._next_name()
         if url.startswith(SQLITE):
             path = self.folder / f"{name}.db"
             shutil.copyfile(_path(url), path)
@@ -93,6 +99,9 @@ class Databases:
         """Stop the server, if it was ever started."""
         if self.server is not None:
             self.server.stop()
+
+    def _next_name(self) -> str:
+        return f"{self.prefix}_{next(self.numbers)}"
 
     def _url(self, name: str) -> str:
         if self.server is None:
