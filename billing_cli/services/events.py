@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,7 +24,7 @@ from billing_cli.store import rejected
 from billing_cli.store.events import EventWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
@@ -81,14 +83,32 @@ class _Batch:
     bad: list[rejected.NewRejection] = field(default_factory=list)
     bad_bytes: int = 0
 
-    @property
-    def is_full(self) -> bool:
-        return len(self.events) >= _BATCH_EVENTS or self.bad_bytes > _BATCH_BAD_BYTES
+    def reject_line(self, line: Line, reason: str) -> None:
+        """Reject what is no event; the end of a file that breaks off may still become one."""
+        if not line.complete:
+            reason = f"{_UNFINISHED} ({reason})"
+        self.reject(line.number, reason, line.raw, partial=not line.complete)
 
     def reject(self, line: int, reason: str, raw: bytes, *, partial: bool = False) -> None:
         digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
         self.bad.append(rejected.NewRejection(self.file, line, reason, raw, digest, int(partial)))
         self.bad_bytes += len(raw)
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """Keep the cyclic garbage collector from looking through batch after batch.
+
+    A batch is many small tuples, and no cycles: the collector finds nothing, and takes a quarter
+    of the time for it.
+    """
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 @dataclass(slots=True)
@@ -105,12 +125,13 @@ class Ingestion:
 
     def run(self, patterns: Sequence[str]) -> IngestReport:
         """Take in files, globs of files, or standard input (``-``)."""
-        for name in expand_inputs(patterns):
-            source = self.stdin if name == STDIN else Path(name)
-            if source is None:
-                raise UsageError("standard input is closed", "name the files to take in")
-            self._file("standard input" if name == STDIN else name, source)
-            self.report.files += 1
+        with _collector_paused():
+            for name in expand_inputs(patterns):
+                source = self.stdin if name == STDIN else Path(name)
+                if source is None:
+                    raise UsageError("standard input is closed", "name the files to take in")
+                self._file("standard input" if name == STDIN else name, source)
+                self.report.files += 1
         return self.report
 
     def _file(self, name: str, source: Path | BinaryIO) -> None:
@@ -119,28 +140,19 @@ class Ingestion:
             unfinished = rejected.partial_lines(tx, name)
         for found in read_lines(source, self.fmt):
             if isinstance(found, Line):
-                self._line(batch, found)
+                try:
+                    batch.events.append(parse_event(found.raw))
+                    batch.lines.append(found.number)
+                except Rejected as error:
+                    batch.reject_line(found, str(error))
             elif isinstance(found, BadLine):
                 batch.reject(found.number, found.reason, found.raw)
             else:
                 self._problem(batch, found)
-            if batch.is_full:
+            if len(batch.events) >= _BATCH_EVENTS or batch.bad_bytes > _BATCH_BAD_BYTES:
                 self._store(batch, unfinished)
                 batch = _Batch(name)
         self._store(batch, unfinished)
-
-    @staticmethod
-    def _line(batch: _Batch, line: Line) -> None:
-        try:
-            event = parse_event(line.raw)
-        except Rejected as error:
-            reason = str(error)
-            if not line.complete:
-                reason = f"{_UNFINISHED} ({reason})"
-            batch.reject(line.number, reason, line.raw, partial=not line.complete)
-        else:
-            batch.events.append(event)
-            batch.lines.append(line.number)
 
     def _problem(self, batch: _Batch, problem: FileProblem) -> None:
         if problem.kind is ProblemKind.EMPTY:

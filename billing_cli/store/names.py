@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+    from collections.abc import Set as AbstractSet
 
     from billing_cli.store.unit_of_work import Transaction
 
@@ -28,7 +29,7 @@ ORIGINS = Kind("billing_event_origins", "origin_key", "origin")
 
 
 class Interner:
-    """Gives names their keys, new ones in the order in which they first appear.
+    """Gives names their keys, the new ones of a batch in byte order.
 
     Only for use inside writing batches; :meth:`forget` after one that was undone.
     """
@@ -36,18 +37,18 @@ class Interner:
     def __init__(self, kind: Kind) -> None:
         """Start with an empty cache."""
         self._kind = kind
-        self._known: dict[str, int] = {}
+        self._known: dict[str | None, int] = {}
 
     def forget(self) -> None:
         """Drop the cache: an undone batch takes its new keys with it."""
         self._known.clear()
 
-    def keys(self, tx: Transaction, names: Iterable[str]) -> Mapping[str, int]:
-        """Return the keys of at least these names, making those that are new."""
+    def keys(self, tx: Transaction, names: AbstractSet[str | None]) -> Mapping[str | None, int]:
+        """Return the keys of at least these names, making those that are new; None has none."""
         if len(self._known) > _CACHE_LIMIT:
             self._known.clear()
         known = self._known
-        missing = [name for name in dict.fromkeys(names) if name not in known]
+        missing = sorted(name for name in names - known.keys() if name is not None)
         if missing:
             self._find(tx, missing)
             new = [name for name in missing if name not in known]
