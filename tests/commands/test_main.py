@@ -1,0 +1,176 @@
+"""The command line as a whole: its global options, its streams, and how it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from billing_cli import __version__
+from tests.commands.support import event, take_in
+
+if TYPE_CHECKING:
+    from tests.command_line import Billing, Invoke
+
+NOW = "2025-02-10T00:00:00Z"
+
+
+def shell(run: Billing, script: str, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell script in which ``billing`` is the program."""
+    return subprocess.run(
+        ["bash", "-c", f'billing() {{ "{sys.executable}" -m billing_cli "$@"; }}; {script}'],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=run.work,
+        env={
+            "PATH": os.environ["PATH"],
+            "BILLING_DATABASE_URL": run.database,
+            "BILLING_AT": NOW,
+            **environ,
+        },
+    )
+
+
+def test_version(sqlite_invoke: Invoke) -> None:
+    assert sqlite_invoke("--version").ok().stdout == f"billing {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "hint"),
+    [
+        (["invoices"], "no such command 'invoices'.", "billing --help shows what there is"),
+        (["meter", "runn"], "no such command 'runn'.", "billing meter --help shows what there is"),
+        (["--nope"], "no such option: --nope", "billing --help shows what there is"),
+        (["usage", "-o", "xml"],
+         ("invalid value for '--output' / '-o': 'xml' is not one of "
+         "'table', 'json', 'jsonl', 'csv', 'tsv', 'markdown'."),
+         "billing usage --help shows what there is"),
+        (["usage", "\x1b[31m"], r"got unexpected extra argument(s) (\x1b[31m)",
+         "billing usage --help shows what there is"),
+    ],
+)  # fmt: skip
+def test_what_is_no_command(
+    sqlite_invoke: Invoke, arguments: list[str], error: str, hint: str
+) -> None:
+    result = sqlite_invoke(*arguments)
+    assert (result.exit_code, result.stdout) == (2, "")
+    first, last = result.stderr.splitlines()
+    assert first.startswith(f"error: {error}")
+    assert last == f"hint: {hint}"
+
+
+@pytest.mark.parametrize(
+    ("at", "reason"),
+    [
+        ("now", "--at: 'now' is not an RFC 3339 time such as 2025-01-01T00:00:00Z"),
+        ("2025-01-01T00:00:00", "--at: '2025-01-01T00:00:00' has no time zone: "),
+        ("2025-02-29T00:00:00Z", "--at: '2025-02-29T00:00:00Z' is a day that does not exist"),
+        ("9999-12-31T23:59:59Z", "--at: 9999-12-31T23:59:59Z is too late"),
+        ("\x1b[31m", r"--at: '\x1b[31m' is not an RFC 3339 time"),
+    ],
+)
+def test_at_is_an_instant(sqlite_invoke: Invoke, at: str, reason: str) -> None:
+    for result in (
+        sqlite_invoke("usage", at=at),
+        sqlite_invoke("usage", environ={"BILLING_AT": at}),
+    ):
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr.startswith(f"error: {reason}")
+
+
+def test_at_can_be_any_time(sqlite_invoke: Invoke) -> None:
+    for at in ("0001-01-02T00:00:00Z", "1960-01-01T00:00:00+05:30", "9998-12-31T23:59:59Z", ""):
+        sqlite_invoke("usage", environ={"BILLING_AT": at}).ok()
+        sqlite_invoke("meter", "run", environ={"BILLING_AT": at}).ok()
+
+
+def test_a_reader_that_leaves_early_is_no_error(billing: Billing) -> None:
+    lines = [event("created", NOW, f"s{number}", f"user {number:0100}") for number in range(3_000)]
+    take_in(billing, *lines, at=NOW)
+    billing("meter", "ingest", stdin='{"padding": 1}\n' * 20_000, at=NOW)
+    for command in (
+        "billing meter sessions",
+        "billing meter sessions -o csv",
+        "billing meter rejected export",
+        "billing config schema",
+    ):
+        left = shell(billing, f"{command} | head -1; exit ${{PIPESTATUS[0]}}")
+        assert (left.returncode, left.stderr) == (0, ""), command
+        assert left.stdout.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", ["billing config show", "billing meter rejected export"])
+def test_output_that_cannot_be_written_is_an_error(sqlite_billing: Billing, command: str) -> None:
+    closed = shell(sqlite_billing, f"{command} >&-")
+    assert closed.returncode == 6
+    assert closed.stderr == "error: cannot write the output: standard output is closed\n"
+    sqlite_billing("meter", "ingest", stdin="{}\n")
+    full = shell(sqlite_billing, f"{command} > /dev/full")
+    assert full.returncode == 6
+    assert full.stderr == (
+        "error: cannot write the output: No space left on device\n"
+        "hint: make room or choose another place, and run the command again\n"
+    )
+
+
+def test_closed_streams(sqlite_billing: Billing) -> None:
+    closed = shell(sqlite_billing, "billing meter ingest <&-")
+    assert closed.returncode == 2
+    assert closed.stderr == ("error: standard input is closed\nhint: name the files to take in\n")
+    assert shell(sqlite_billing, "billing config show 2>&- | grep -c .").stdout > "0"
+    assert shell(sqlite_billing, "billing invoice show 9 2>&-").returncode == 3
+
+
+def test_without_a_home_the_database_can_be_named(sqlite_billing: Billing) -> None:
+    done = shell(sqlite_billing, "unset HOME; billing usage")
+    assert done.returncode == 0
+    assert done.stderr == "nothing is metered yet: run billing meter run\nno usage\n"
+
+
+def test_a_home_that_cannot_be_made_says_so(sqlite_billing: Billing) -> None:
+    environ = {"HOME": "/dev/null", "BILLING_DATABASE_URL": ""}
+    done = shell(sqlite_billing, "billing usage", **environ)
+    assert done.returncode == 6
+    assert done.stderr.startswith(
+        "error: the database file /dev/null/.local/share/billing/billing.db cannot be made: "
+    )
+    assert done.stderr.endswith(
+        "hint: name another with --database, or mend the folder's permissions\n"
+    )
+
+
+def test_interrupting_is_quiet(sqlite_billing: Billing) -> None:
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "billing_cli",
+            "--database",
+            sqlite_billing.database,
+            "meter",
+            "ingest",
+            "-",
+        ],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=sqlite_billing.work,
+        env={"PATH": os.environ["PATH"], "HOME": str(sqlite_billing.work)},
+    )
+    # It is at work when SQLite's files are there, and then waits for input.
+    shared = Path(f"{sqlite_billing.database.removeprefix('sqlite:///')}-shm")
+    deadline = time.monotonic() + 20
+    while not shared.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=20)
+    assert (process.returncode, stderr) == (130, b"")
