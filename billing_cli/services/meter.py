@@ -43,9 +43,11 @@ def ingest(  # noqa: PLR0913 - the options of the command
 
     With ``strict`` nothing is kept if anything is rejected, with ``dry_run`` nothing at all.
     """
+    # Python has no stream for a descriptor that is closed.
+    stdin = sys.stdin.buffer if sys.stdin else None
+    if stdin is None and "-" in patterns:
+        raise UsageError("standard input is closed", "name the files to take in")
     with app.unit_of_work(rehearse=strict or dry_run) as uow:
-        # Python has no stream for a descriptor that is closed.
-        stdin = sys.stdin.buffer if sys.stdin else None
         run_ = events.Ingestion(uow, app.clock.now(), fmt, stdin, advance)
         report = events.ingest(run_, patterns, all_or_nothing=strict and not dry_run)
     report.dry_run = dry_run
