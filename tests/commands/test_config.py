@@ -108,7 +108,7 @@ def test_show_says_where_each_setting_came_from_and_no_secret(sqlite_invoke: Inv
 def test_the_password_of_a_database_is_not_shown(sqlite_invoke: Invoke) -> None:
     url = "postgresql://meter:hush@127.0.0.1:1/billing"
     shown = sqlite_invoke("--database", url, "config", "show", "-o", "csv").ok()
-    assert "@127.0.0.1:1/billing,--database\n" in shown.stdout
+    assert "databaseUrl,postgresql://meter:********@127.0.0.1:1/billing," in shown.stdout
     assert "hush" not in shown.stdout
     refused = sqlite_invoke("--database", url, "usage")
     assert refused.exit_code == 6

@@ -212,7 +212,9 @@ def test_a_truncated_gzip_gives_what_it_holds_and_the_whole_one_the_rest(
     assert sqlite_invoke("meter", "rejected", "list").stderr == "nothing is rejected\n"
 
 
-@pytest.mark.parametrize("content", [b"", b"\n \n\r\n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content", [b"", b"\n \n\r\n", gzip.compress(b"")], ids=["nothing", "blank", "gzip"]
+)
 def test_an_empty_file_is_no_error(sqlite_invoke: Invoke, content: bytes) -> None:
     (sqlite_invoke.work / "e.jsonl").write_bytes(content)
     result = sqlite_invoke("meter", "ingest", "e.jsonl", at=NOW).ok()

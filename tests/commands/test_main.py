@@ -96,12 +96,7 @@ def test_a_reader_that_leaves_early_is_no_error(billing: Billing) -> None:
     lines = [event("created", NOW, f"s{number}", f"user {number:0100}") for number in range(3_000)]
     take_in(billing, *lines, at=NOW)
     billing("meter", "ingest", stdin='{"padding": 1}\n' * 20_000, at=NOW)
-    for command in (
-        "billing meter sessions",
-        "billing meter sessions -o csv",
-        "billing meter rejected export",
-        "billing config schema",
-    ):
+    for command in ("billing meter sessions -o csv", "billing meter rejected export"):
         left = shell(billing, f"{command} | head -1; exit ${{PIPESTATUS[0]}}")
         assert (left.returncode, left.stderr) == (0, ""), command
         assert left.stdout.count("\n") == 1
