@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from enum import StrEnum
 from typing import Annotated
@@ -13,6 +14,7 @@ from billing_cli.app import App
 from billing_cli.commands import rejected
 from billing_cli.commands.examples import examples
 from billing_cli.commands.switch import is_disabled
+from billing_cli.errors import UsageError
 from billing_cli.options import (
     DryRunOption,
     OutputOption,
@@ -86,6 +88,8 @@ def ingest(
     from billing_cli.services.events import require_clean
 
     app: App = context.obj
+    if not files and sys.stdin is not None and sys.stdin.isatty():
+        raise UsageError("no files are named, and nothing is piped in", "name files, or - to type")
     if is_disabled(app):
         return
     with progress(None, "ingesting") as advance:
