@@ -50,3 +50,17 @@ def lines_of(run: CommandLine, invoice: str) -> list[tuple[str, str | None, str 
         (line["description"], line["quantity"], line["unit_price"], line["amount"])
         for line in shown["lines"]
     ]
+
+
+def summary(accepted: int, duplicate: int, rejected: int, files: int = 1) -> str:
+    """What ``meter ingest`` prints."""
+    return (
+        f"Files:     {files}\nAccepted:  {accepted}\n"
+        f"Duplicate: {duplicate}\nRejected:  {rejected}\n"
+    )
+
+
+def made(run: CommandLine, *arguments: str, at: str = "2025-02-01T06:00:00Z") -> list[str]:
+    """Generate, and return the totals of what was made."""
+    rows = run("invoice", "generate", *arguments, "-o", "json", at=at).ok().json()
+    return [row["total"] for row in rows]

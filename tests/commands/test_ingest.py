@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands.support import event, written
+from tests.commands.support import event, summary, written
 
 if TYPE_CHECKING:
     from tests.command_line import CommandLine, Invoke
@@ -29,13 +29,6 @@ def bad(**changes: object) -> str:
 def sized(**sizes: object) -> str:
     """A good line but for some sizes."""
     return event("created", "2025-01-01T00:00:00Z", "s2", resources=sizes)
-
-
-def summary(accepted: int, duplicate: int, rejected: int, files: int = 1) -> str:
-    return (
-        f"Files:     {files}\nAccepted:  {accepted}\n"
-        f"Duplicate: {duplicate}\nRejected:  {rejected}\n"
-    )
 
 
 BAD_LINES = {
@@ -125,190 +118,6 @@ def test_many_bad_lines_are_counted_and_the_first_shown(invoke: Invoke) -> None:
 
 
 GOOD = f"{FIRST}\n{LAST}\n".encode()
-MANY = "".join(
-    event("heartbeat", f"2025-01-01T00:{m:02}:{s:02}Z") + "\n" for m in range(60) for s in range(60)
-).encode()
-CUT_OFF = gzip.compress(MANY, mtime=0)[:9_000]
-FILES = {
-    "invalid UTF-8": (
-        "e.jsonl",
-        b'{"event": "\xff"}\n' + GOOD,
-        "warning: e.jsonl:1: not UTF-8: byte 0xff at position 12\n",
-        2,
-    ),
-    "UTF-16": (
-        "e.jsonl",
-        GOOD.decode().encode("utf-16"),
-        "warning: e.jsonl: it is UTF-16: convert it to UTF-8 first\n",
-        0,
-    ),
-    "not gzip after all": (
-        "e.jsonl.gz",
-        b"\x1f\x8bnonsense",
-        (
-            "warning: e.jsonl.gz: its gzip data is damaged "
-            "(Error -3 while decompressing data: unknown compression method)\n"
-        ),
-        0,
-    ),
-    "CSV without a header": (
-        "e.csv",
-        b"session.created,2025-01-01T00:00:00Z,s1,ann\n",
-        (
-            "warning: e.csv:1: there is no header: the first row has to name the columns, "
-            "for instance event,timestamp,session,user\n"
-        ),
-        0,
-    ),
-    "CSV with a short row": (
-        "e.csv",
-        (
-            b"event,timestamp,session,user\nsession.created,2025-01-01T00:00:00Z,s1\n"
-            b"session.created,2025-01-01T00:00:00Z,s1,ann\n"
-        ),
-        "warning: e.csv:2: the header has 4 cells, the row 3\n",
-        1,
-    ),
-    "array that is not closed": (
-        "e.json",
-        f"[{FIRST},\n{LAST}".encode(),
-        (
-            "warning: e.json:2: the array that starts in line 1 is not closed: "
-            "it is cut off, or still being written\n"
-        ),
-        2,
-    ),
-}
-
-
-@pytest.mark.parametrize(("name", "content", "complaint", "accepted"), FILES.values(), ids=FILES)
-def test_a_bad_file_is_named_and_its_good_lines_taken(
-    sqlite_invoke: Invoke, name: str, content: bytes, complaint: str, accepted: int
-) -> None:
-    (sqlite_invoke.work / name).write_bytes(content)
-    result = sqlite_invoke("meter", "ingest", name, at=NOW)
-    assert result.exit_code == 5
-    assert result.stdout == summary(accepted, 0, 1)
-    assert result.stderr.startswith(complaint)
-    assert "error: 1 rejected; " in result.stderr
-
-
-def test_a_truncated_gzip_gives_what_it_holds_and_the_whole_one_the_rest(
-    sqlite_invoke: Invoke,
-) -> None:
-    path = sqlite_invoke.work / "e.jsonl.gz"
-    path.write_bytes(CUT_OFF)
-    result = sqlite_invoke("meter", "ingest", path.name, "-o", "json", at=NOW)
-    assert result.exit_code == 5
-    accepted = result.json()["accepted"]
-    assert 0 < accepted < 3_600
-    assert result.stderr.startswith(
-        f"warning: e.jsonl.gz:{accepted + 1}: its gzip data ends too early: "
-        "it is cut off, or still being written\n"
-    )
-    path.write_bytes(gzip.compress(MANY))
-    again = sqlite_invoke("meter", "ingest", path.name, at=NOW).ok()
-    assert again.stdout == summary(3_600 - accepted, accepted, 0)
-    assert sqlite_invoke("meter", "rejected", "list").stderr == "nothing is rejected\n"
-
-
-@pytest.mark.parametrize(
-    "content", [b"", b"\n \n\r\n", gzip.compress(b"")], ids=["nothing", "blank", "gzip"]
-)
-def test_an_empty_file_is_no_error(sqlite_invoke: Invoke, content: bytes) -> None:
-    (sqlite_invoke.work / "e.jsonl").write_bytes(content)
-    result = sqlite_invoke("meter", "ingest", "e.jsonl", at=NOW).ok()
-    assert result.stdout == summary(0, 0, 0)
-    assert result.stderr == "e.jsonl: there are no events in it\n"
-
-
-def test_a_directory_is_not_taken_for_a_file(sqlite_invoke: Invoke) -> None:
-    (sqlite_invoke.work / "folder").mkdir()
-    result = sqlite_invoke("meter", "ingest", "folder", at=NOW)
-    assert result.exit_code == 5
-    assert result.stderr == (
-        "warning: folder: it is a directory: name the files in it, for instance with a pattern\n"
-        "error: 1 rejected; nothing taken\n"
-        "hint: mend what is named above, and ingest it again\n"
-    )
-
-
-@pytest.mark.parametrize("name", ["none.jsonl", "none*.jsonl"])
-def test_a_missing_file_is_not_found(sqlite_invoke: Invoke, name: str) -> None:
-    result = sqlite_invoke("meter", "ingest", name, at=NOW)
-    assert result.exit_code == 3
-    assert result.stdout == summary(0, 0, 1)
-    assert result.stderr == (
-        f"warning: {name}: there is no such file\nerror: no such file\nhint: check the names\n"
-    )
-
-
-def test_a_missing_file_among_others_stops_none(sqlite_invoke: Invoke) -> None:
-    written(sqlite_invoke.work / "a.jsonl", FIRST)
-    result = sqlite_invoke("meter", "ingest", "none.jsonl", "a.jsonl", at=NOW)
-    assert result.exit_code == 5
-    assert result.stdout == summary(1, 0, 1, files=2)
-    assert "warning: none.jsonl: there is no such file\n" in result.stderr
-
-
-def test_a_line_of_ten_megabytes_is_a_line(sqlite_invoke: Invoke) -> None:
-    big = event("heartbeat", "2025-01-01T00:00:01Z", note="x" * 10_000_000)
-    written(sqlite_invoke.work / "e.jsonl", FIRST, big, "y" * 10_000_000, LAST)
-    result = sqlite_invoke("meter", "ingest", "e.jsonl", at=NOW)
-    assert result.exit_code == 5
-    assert result.stdout == summary(3, 0, 1)
-    assert result.stderr.startswith(
-        "warning: e.jsonl:3: not JSON: expecting value at character 1\n"
-    )
-    assert len(sqlite_invoke("meter", "rejected", "export").stdout) == 10_000_001
-    (listed,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
-    assert listed["content"] == "y" * 200 + "… (10,000,000 bytes)"
-
-
-def test_a_line_of_twenty_megabytes_is_kept_in_part(sqlite_invoke: Invoke) -> None:
-    written(sqlite_invoke.work / "e.jsonl", FIRST, "y" * 20_000_000, LAST)
-    result = sqlite_invoke("meter", "ingest", "e.jsonl", at=NOW)
-    assert result.exit_code == 5
-    assert result.stdout == summary(2, 0, 1)
-    assert result.stderr.startswith(
-        "warning: e.jsonl:2: it is longer than 16 MiB; only its first 64 KiB are kept\n"
-    )
-
-
-def test_a_file_still_being_written_is_taken_up_where_it_was_left(invoke: Invoke) -> None:
-    """The unfinished end is kept while it grows, and forgotten when it is a whole line."""
-    path = invoke.work / "e.jsonl"
-    for finished in (40, 80):
-        path.write_text(f"{FIRST}\n{LAST[:finished]}", encoding="utf-8")
-        result = invoke("meter", "ingest", "e.jsonl", at=NOW)
-        assert result.exit_code == 5
-        assert result.stderr.startswith(
-            "warning: e.jsonl:2: the last line is not complete; if the file is still being "
-            "written, ingest it again later (not JSON: "
-        )
-        (kept,) = invoke("meter", "rejected", "list", "-o", "json").json()
-        assert (kept["line"], kept["content"]) == (2, LAST[:finished])
-    written(path, FIRST, LAST, "{}")
-    assert invoke("meter", "ingest", "e.jsonl", at=NOW).stdout == summary(1, 1, 1)
-    (kept,) = invoke("meter", "rejected", "list", "-o", "json").json()
-    assert (kept["line"], kept["content"]) == (3, "{}")
-
-
-def test_an_unfinished_line_that_ends_badly_is_one_rejection(sqlite_invoke: Invoke) -> None:
-    sqlite_invoke("meter", "ingest", stdin='{"event":', at=NOW)
-    sqlite_invoke("meter", "ingest", stdin='{"event": 7}\n', at=NOW)
-    (kept,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
-    assert kept["reason"] == "event: must be a text, not a number"
-
-
-def test_another_stream_does_not_finish_the_line_of_an_earlier_one(sqlite_invoke: Invoke) -> None:
-    cut = event("created", "2025-01-05T00:00:00Z", "lost")[:60]
-    sqlite_invoke("meter", "ingest", stdin=cut, at=NOW)
-    sqlite_invoke("meter", "ingest", stdin=f"{FIRST}\n{LAST}\n", at=NOW).ok()
-    (kept,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
-    assert kept["content"] == cut
-
-
 CSV = (
     "event,timestamp,id,session,user\n"
     "session.created,2025-01-01T00:00:00Z,1,s1,ann\n"
