@@ -12,7 +12,7 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from billing_cli import __version__
 from billing_cli.app import App
 from billing_cli.commands import config, db, init, invoices, meter, usage
-from billing_cli.errors import BillingError, UsageError
+from billing_cli.errors import BillingError, UnavailableError, UsageError
 
 _INTERRUPTED = 130
 _EPILOG = (
@@ -89,6 +89,12 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
         sys.exit(_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of a help text has left, as `| head` does.
+        sys.exit(0)
+    except OSError as error:
+        _fail(f"cannot write the output: {error.strerror or error}", None)
+        sys.exit(UnavailableError.exit_code)
     except Exception as error:
         complaint = _usage_complaint(error)
         if complaint is None:

@@ -116,7 +116,7 @@ class Generation:
         if row.status != "draft":
             raise ConflictError(
                 f"invoice {_name(row)} is {row.status}: only a draft can be finalized",
-                _allowed(row.status),
+                _allowed(row),
             )
         target = Target(row.period, row.period_start, row.period_end, row.kind, explicit=True)
         return _drafts_only(target, (row.user_key,))
@@ -207,7 +207,7 @@ def void(
         row = require(tx, reference)
         if row.status == "void" or (row.status == "paid" and row.total != 0):
             raise ConflictError(
-                f"invoice {_name(row)} is {row.status} and cannot be voided", _allowed(row.status)
+                f"invoice {_name(row)} is {row.status} and cannot be voided", _allowed(row)
             )
         if credits.spent_of(tx, row.id):
             raise ConflictError(
@@ -226,7 +226,12 @@ def _name(row: InvoiceRow) -> str:
     return row.invoice_number or str(row.id)
 
 
-def _allowed(status: str) -> str:
+def _allowed(row: InvoiceRow) -> str:
+    """Say what can be done with an invoice in its state."""
+    if row.status == "void" and row.written_off:
+        return "its usage is written off"
+    if row.status == "paid" and row.total == 0:
+        return "it is final, and nothing is owed; it can be voided"
     moves = {
         "draft": "a draft can be finalized or voided",
         "sent": "a sent invoice can be voided",
@@ -234,4 +239,4 @@ def _allowed(status: str) -> str:
         "paid": "an invoice that money was received for stays paid",
         "void": "a void invoice stays void; generate --period bills its usage again",
     }
-    return moves[status]
+    return moves[row.status]

@@ -58,7 +58,7 @@ def ingest_row(report: events.IngestReport) -> dict[str, object]:
     """Return the summary of an ingestion as it is shown."""
     return {
         "files": report.files,
-        "accepted": report.accepted,
+        "accepted": report.accepted if report.kept else 0,
         "duplicate": report.duplicate,
         "rejected": report.rejected,
     }

@@ -136,15 +136,18 @@ def _set_pragmas(connection: Any, _record: object) -> None:
 
 
 @contextmanager
-def translated() -> Iterator[None]:
-    """Turn a driver's error into an :class:`UnavailableError` with one plain line."""
+def translated(where: URL | None = None) -> Iterator[None]:
+    """Turn a driver's error into an :class:`UnavailableError` with one plain line.
+
+    ``where`` is named as what cannot be used, without its password.
+    """
     try:
         yield
     except DBAPIError as error:
-        raise translate(error.orig or error) from error
+        raise translate(error.orig or error, where) from error
     except Exception as error:
         if _is_driver_error(error):
-            raise translate(error) from error
+            raise translate(error, where) from error
         raise
 
 
@@ -152,7 +155,7 @@ def _is_driver_error(error: BaseException) -> bool:
     return type(error).__module__.split(".")[0] in {"sqlite3", "psycopg"}
 
 
-def translate(error: BaseException) -> BillingError:
+def translate(error: BaseException, where: URL | None = None) -> BillingError:
     """Say in one line, without secrets, why the database did not do as asked."""
     text = " ".join(str(error).split())
     lowered = text.lower()
@@ -176,4 +179,7 @@ def translate(error: BaseException) -> BillingError:
     hint = next((hint for word, hint in hints if word in lowered), None)
     if hint is None and type(error).__module__.startswith("psycopg"):
         hint = "check that the server runs and that the URL is right"
-    return UnavailableError(f"the database cannot be used: {text}", hint)
+    name = "the database"
+    if where is not None and where.get_backend_name() == "sqlite":
+        name = f"the database {where.database}"
+    return UnavailableError(f"{name} cannot be used: {text}", hint)

@@ -52,7 +52,7 @@ def inspect_schema(connection: Connection) -> SchemaState:
 
 def ensure_schema(engine: Engine) -> None:
     """Set an empty database up; raise :class:`NotConfiguredError` for one that does not fit."""
-    with translated(), engine.connect() as connection:
+    with translated(engine.url), engine.connect() as connection:
         state = inspect_schema(connection)
     if state.version is None and not state.foreign_tables:
         upgrade(engine)
