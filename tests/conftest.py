@@ -16,7 +16,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.command_line import Billing, Invoke
-from tests.databases import PostgresDatabases, SqliteTemplates
+from tests.databases import Copies, PostgresDatabases, SqliteTemplates
+from tests.processes import Processes, processes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -110,6 +111,20 @@ def empty_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'empty.db'}"
     return str(request.getfixturevalue("empty_postgres_url"))
+
+
+@pytest.fixture(scope="session", params=["sqlite", "postgresql"])
+def copies(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Copies:
+    """What makes databases of each kind in turn, and copies of them."""
+    name = "sqlite_templates" if request.param == "sqlite" else "postgres_server"
+    return Copies(request.getfixturevalue(name), tmp_path_factory.mktemp("copies"))
+
+
+@pytest.fixture(scope="session")
+def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
+    """What starts commands in processes without a delay: many at once, or to be killed."""
+    with processes(tmp_path_factory.mktemp("forked")) as starter:
+        yield starter
 
 
 @pytest.fixture

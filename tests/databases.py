@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from contextlib import closing
-from dataclasses import dataclass
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from itertools import count
 from typing import TYPE_CHECKING, ClassVar, Final
 
 import psycopg
 from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -90,6 +92,17 @@ class PostgresDatabases:
         yield self.url(name)
         self._run("DROP DATABASE {} WITH (FORCE)", sql.Identifier(name))
 
+    def copy(self, url: str) -> Iterator[str]:
+        """Yield the URL of a new database with what another holds, and drop it after.
+
+        Nobody may be connected to the other.
+        """
+        self.count += 1
+        name = f"{self.prefix}_{self.count}"
+        self._create(name, str(conninfo_to_dict(url)["dbname"]))
+        yield self.url(name)
+        self._run("DROP DATABASE {} WITH (FORCE)", sql.Identifier(name))
+
     def _create(self, name: str, template: str) -> None:
         # A copy of files: half the time of the default, which writes every block to the log.
         self._run(
@@ -101,3 +114,46 @@ class PostgresDatabases:
     def _run(self, statement: str, *parts: sql.Composable) -> None:
         with closing(psycopg.connect(self.url("postgres"), autocommit=True)) as connection:
             connection.execute(sql.SQL(statement).format(*parts))
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Makes databases of one kind, and copies of them, that are gone after the block."""
+
+    templates: SqliteTemplates | PostgresDatabases
+    folder: Path
+    _numbers: count[int] = field(default_factory=count)
+
+    @property
+    def are_sqlite(self) -> bool:
+        """Whether they are SQLite files."""
+        return isinstance(self.templates, SqliteTemplates)
+
+    @contextmanager
+    def fresh(self, *, empty: bool = False) -> Iterator[str]:
+        """Give a database with the schema or, ``empty``, without (SQLite: no file yet)."""
+        if isinstance(self.templates, PostgresDatabases):
+            yield from self.templates.fresh(empty=empty)
+            return
+        path = self._path()
+        yield f"sqlite:///{path}" if empty else self.templates.copy_to(path)
+        _remove(path)
+
+    @contextmanager
+    def of(self, url: str) -> Iterator[str]:
+        """Give a copy of a database that nobody is connected to."""
+        if isinstance(self.templates, PostgresDatabases):
+            yield from self.templates.copy(url)
+            return
+        path = self._path()
+        shutil.copyfile(url.removeprefix("sqlite:///"), path)
+        yield f"sqlite:///{path}"
+        _remove(path)
+
+    def _path(self) -> Path:
+        return self.folder / f"{next(self._numbers)}.db"
+
+
+def _remove(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)

@@ -1,0 +1,171 @@
+"""A process that starts commands by forking itself, and tells how each ended.
+
+Tests that need many processes, killed or at once, cannot wait half a second for each to import
+what it needs; and what is to collide has to start together. A command is a process like any
+other: with a process group, files for its output and connections of its own, and its end.
+
+Requests come in as lines of JSON, answers go out as such. ``{"start": …}`` is answered with a
+process id (see :class:`Command`), ``{"wait": ID}`` with an exit code, negative for a signal, and
+the peak of the process's memory in KiB.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+from collections import Counter
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
+
+# A command that takes longer than this hangs.
+_LIMIT_SECONDS: Final = 120
+# What commands import when they are run.
+_PRELOADED: Final = (
+    "billing_cli.main",
+    "billing_cli.output",
+    "billing_cli.services.db",
+    "billing_cli.services.invoices",
+    "billing_cli.services.meter",
+    "billing_cli.settings.loading",
+    "billing_cli.store.schema",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "sqlalchemy.dialects.sqlite.pysqlite",
+    "typer._adapters",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """What to run: the words after ``billing``, and where.
+
+    Its stdout, stderr and steps go to the files ``out``, ``err`` and ``steps`` in ``folder``.
+    ``constants`` holds values for constants of modules, by their full names. ``kill`` is the
+    step, and the how-manieth of its kind, at which the process ends as if by ``kill -9``.
+    """
+
+    arguments: list[str]
+    folder: str
+    environ: Mapping[str, str]
+    constants: Mapping[str, object] = field(default_factory=dict)
+    kill: tuple[str, int] | None = None
+
+
+class Steps:
+    """Writes down what a command does to the database, and ends it at one of these steps.
+
+    They are ``statement`` (one that writes comes), ``commit`` (a COMMIT comes) and ``done`` (a
+    COMMIT has been), a letter each in the file.
+    """
+
+    KINDS: Final = ("statement", "commit", "done")
+
+    def __init__(self, file: Path, kill: tuple[str, int] | None) -> None:
+        self._file = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        self._kill = kill and tuple(kill)
+        self._counts: Counter[str] = Counter()
+
+    def reached(self, kind: str) -> None:
+        self._counts[kind] += 1
+        os.write(self._file, kind[0].encode())
+        if self._kill == (kind, self._counts[kind]):
+            os.killpg(0, signal.SIGKILL)
+
+    def watch(self) -> None:
+        """Be told by all units of work of this process."""
+        from billing_cli.store.unit_of_work import Transaction, UnitOfWork
+
+        for name in ("execute", "execute_many", "insert"):
+            setattr(Transaction, name, self._before(getattr(Transaction, name)))
+        batch = UnitOfWork.batch
+
+        @contextmanager
+        def watched(uow: UnitOfWork) -> Iterator[Transaction]:
+            with batch(uow) as tx:
+                yield tx
+                self.reached("commit")
+            self.reached("done")
+
+        setattr(UnitOfWork, batch.__name__, watched)
+
+    def _before(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        def watched(*arguments: Any) -> Any:
+            self.reached("statement")
+            return method(*arguments)
+
+        return watched
+
+
+def run(command: Command) -> NoReturn:
+    """Be the command, in a process of its own."""
+    os.setsid()
+    signal.alarm(_LIMIT_SECONDS)
+    folder = Path(command.folder)
+    os.chdir(folder)
+    for descriptor, name in enumerate((os.devnull, "out", "err")):
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if descriptor else os.O_RDONLY
+        os.dup2(os.open(name, flags, 0o600), descriptor)
+    os.environ.clear()
+    os.environ.update(command.environ)
+    for name, value in command.constants.items():
+        module, _, constant = name.rpartition(".")
+        found = importlib.import_module(module)
+        assert hasattr(found, constant), name
+        setattr(found, constant, value)
+    Steps(folder / "steps", command.kill).watch()
+    sys.argv = ["billing", *command.arguments]
+    code = 1
+    try:
+        importlib.import_module("billing_cli.main").main()
+        code = 0
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else int(error.code is not None)
+    except BaseException:  # noqa: BLE001 - as the interpreter would do at its end
+        sys.excepthook(*sys.exc_info())
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _answer(request: Mapping[str, Any]) -> object:
+    if "wait" in request:
+        _, status, used = os.wait4(request["wait"], 0)
+        return {"code": os.waitstatus_to_exitcode(status), "peak_kib": used.ru_maxrss}
+    child = os.fork()
+    if child == 0:
+        run(Command(**request["start"]))
+    return child
+
+
+def _preload() -> None:
+    """Do before forking what every command would do for itself."""
+    for name in _PRELOADED:
+        importlib.import_module(name)
+    main, typer = (importlib.import_module(name) for name in ("billing_cli.main", "typer.main"))
+    # To build the tree of commands takes longer than most of them do.
+    vars(typer)["get_command"] = cache(typer.get_command)
+    typer.get_command(main.cli)
+
+
+def main() -> None:
+    """Answer requests until there are no more."""
+    if "--preload" in sys.argv[1:]:
+        _preload()
+    # Unlike iteration over a file, this reads no further than to the end of a line.
+    while line := sys.stdin.readline():
+        print(json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()
