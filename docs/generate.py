@@ -50,9 +50,6 @@ file names. Nothing is written, and what cannot be looked up within a second is 
   `/usr/share/bash-completion/completions/billing`.
 - zsh: copy `completions/_billing` into a folder of `$fpath`, before `compinit` runs.
 - fish: copy `completions/billing.fish` into `~/.config/fish/completions`.
-
-`--install-completion` sets up a simpler script where these files are not at hand. It knows no value
-that holds a colon in bash, and offers no names with spaces or other special characters.
 """
 _DONE: Final = "What was asked for is done."
 _BUG: Final = "A bug, with a traceback: please report it."
