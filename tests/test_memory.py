@@ -59,9 +59,9 @@ def _fresh_processes(tmp_path: Path) -> Iterator[Processes]:
 
 
 def events(count: int) -> Iterator[Event]:
-    """Five events of each session; a user has two sessions."""
+    """Five events of each session, each of a user of its own."""
     for number in range(count):
-        session, user = f"session-{number:06d}", f"user-{number // 2:05d}"
+        session, user = f"session-{number:06d}", f"user-{number:06d}"
         at = START + number * 2_000_000 // count
         yield event("session.created", at, session, user=user)
         for minute, kind in enumerate(("heartbeat", "heartbeat", "hibernated", "terminated"), 1):
