@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
@@ -100,9 +100,12 @@ def _gunzipped(start: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
     member = zlib.decompressobj(_GZIP_WINDOW)
     pending: bytes | None = start
     while pending is not None:
+        before = member.copy()
         try:
             content = member.decompress(pending, CHUNK_BYTES)
         except zlib.error as error:
+            if content := _up_to_damage(before, pending):
+                yield content
             reason = f"its gzip data is damaged ({error})"
             raise BrokenInputError(ProblemKind.DAMAGED, reason) from None
         if content:
@@ -123,3 +126,15 @@ def _gunzipped(start: bytes, pieces: Iterator[bytes]) -> Iterator[bytes]:
         member, pending = zlib.decompressobj(_GZIP_WINDOW), rest
     reason = "its gzip data ends too early: it is cut off, or still being written"
     raise BrokenInputError(ProblemKind.TRUNCATED, reason)
+
+
+def _up_to_damage(member: zlib._Decompress, damaged: bytes) -> bytes:
+    """Return what ``member`` gets out of ``damaged``, which holds less than a chunk of it.
+
+    Of a call that fails zlib returns nothing: fed byte by byte, only the last one is lost.
+    """
+    content = bytearray()
+    with suppress(zlib.error):
+        for position in range(len(damaged)):
+            content += member.decompress(damaged[position : position + 1])
+    return bytes(content)

@@ -42,7 +42,6 @@ _ALIASES: Final = {
 }
 _JSON_COLUMNS: Final = (("data",), ("metadata",))
 _WHOLE_NUMBER: Final = re.compile(r"0|-?[1-9][0-9]{0,1000}")
-_MAYBE_GROWING: Final = ": the file may still be being written"
 
 
 def is_header(line: bytes) -> bool:
@@ -60,27 +59,37 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
     A dotted column (``data.resources.cpu``) nests; ``session``, ``user``, ``state``, ``cpu``,
     ``memory`` and ``storage`` stand for the place their form has for them; an empty cell is
     absent. A cell has at most 131,072 characters, the limit of Python's csv module.
+
+    A last row without a line end may lack the end of its last cell, so it is a bad one; of a
+    header that breaks off nothing is kept, for nothing would recognise it once it is whole.
     """
-    rows = _rows(_Lines(split_lines(chunks, blank=True)))
+    lines = _Lines(split_lines(chunks, rows=True))
+    rows = _rows(lines)
     first = next(rows, None)
     if first is None or isinstance(first, FileProblem):
-        yield from filter(None, [first])
+        yield from filter(None, [first and first._replace(raw=b"")])
         return
     try:
         header = _Header(first.cells if isinstance(first, _Row) else ())
     except ValueError as error:
-        raw = first.raw[:KEPT_BYTES]
+        raw = first.raw[:KEPT_BYTES] if first.complete else b""
         yield FileProblem(first.number, ProblemKind.HEADER, str(error), raw)
         return
     for row in rows:
         if not isinstance(row, _Row):
             yield row
-        elif len(row.cells) == header.width:
-            yield Line(row.number, header.as_json(row.cells), row.complete)
-        else:
+        elif len(row.cells) != header.width:
             reason = f"the header has {header.width} cells, the row {len(row.cells)}"
-            reason += "" if row.complete else _MAYBE_GROWING
-            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason)
+            complete = row.complete and not lines.ran_out
+            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason, complete)
+        elif row.complete:
+            yield Line(row.number, header.as_json(row.cells), complete=True, row=row.raw)
+        else:
+            reason = (
+                "a CSV row without a line break may be cut off: "
+                "if it is whole, end it with a line break"
+            )
+            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason, complete=False)
 
 
 class _Row(NamedTuple):
@@ -93,9 +102,14 @@ class _Row(NamedTuple):
 
 
 class _Lines:
-    """Lines for a csv reader; those it took in vain can be given back."""
+    """Lines for a csv reader; those it took in vain can be given back.
+
+    ``ran_out`` tells that it once took all there are and wanted more: from that row on the file
+    may break off in the middle of a quoted cell.
+    """
 
     def __init__(self, found: Iterator[Found]) -> None:
+        self.ran_out = False
         self._found = found
         self._again: deque[Found] = deque()
         self._taken: list[Line] = []
@@ -112,6 +126,7 @@ class _Lines:
             self._taken.append(found)
             yield found.raw.decode(errors="surrogateescape") + "\n"
             found = self.next()
+        self.ran_out = not isinstance(found, BadLine)
         if found is not None:
             self._again.appendleft(found)
 
@@ -146,8 +161,8 @@ def _rows(lines: _Lines) -> Iterator[_Row | BadLine | FileProblem]:
             raw = b"\n".join(line.raw for line in taken)
             yield _Row(found.number, raw, cells, taken[-1].complete)
             continue
-        reason += "" if found.complete else _MAYBE_GROWING
-        yield BadLine(found.number, found.raw[:KEPT_BYTES], reason)
+        complete = found.complete and not lines.ran_out
+        yield BadLine(found.number, found.raw[:KEPT_BYTES], reason, complete)
 
 
 class _Header:

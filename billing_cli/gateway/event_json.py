@@ -49,9 +49,8 @@ def split_json(chunks: Iterable[bytes]) -> Iterator[Found]:
         for chunk in chunks:
             yield from splitter.feed(chunk)
     except BrokenInputError as error:
-        rest = splitter.rest[:KEPT_BYTES]
-        number = splitter.number if splitter.started else 0
-        yield FileProblem(number, error.kind, error.reason, rest)
+        number, content = splitter.unfinished()
+        yield FileProblem(number, error.kind, error.reason, content[:KEPT_BYTES])
         return
     yield from splitter.end()
     if splitter.array_line is not None:
@@ -99,6 +98,13 @@ class _Splitter:
                 start = position
         self._hold(buffer[start:], position - start)
 
+    def unfinished(self) -> tuple[int, bytes]:
+        """Return what there is of an element that has not ended, and the line reached (or 0)."""
+        if not self.started:
+            return 0, b""
+        content = self.rest.strip(_BETWEEN)
+        return self._line_of(content, self.rest), content
+
     def end(self) -> Iterator[Found]:
         """Yield what is left when the input ends."""
         for found in self._flush(self.rest):
@@ -121,10 +127,12 @@ class _Splitter:
             yield self._skipping
             self._skipping = None
         elif content:
-            yield Line(
-                self.number + raw.count(b"\n", 0, raw.index(content)), content, complete=True
-            )
+            yield Line(self._line_of(content, raw), content, complete=True)
         self.number += raw.count(b"\n")
+
+    def _line_of(self, content: bytes, raw: bytes) -> int:
+        """Return the line in which ``content`` starts, a part of the next text ``raw``."""
+        return self.number + raw.count(b"\n", 0, raw.index(content))
 
     def _hold(self, rest: bytes, scanned: int) -> None:
         """Keep ``rest`` for the next chunk; of what is too long only what brackets depend on."""

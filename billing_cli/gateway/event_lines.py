@@ -23,26 +23,42 @@ class Line(NamedTuple):
     """One JSON text, to be read as an event.
 
     ``number`` is the line it starts at, from 1. ``complete`` is False for the end of an input
-    that breaks off in the middle of it: the file may still be being written.
+    that breaks off in the middle of it: the file may still be being written. ``row`` is the CSV
+    row that ``raw`` was made from, None where ``raw`` itself is what the file holds.
     """
 
     number: int
     raw: bytes
     complete: bool
+    row: bytes | None = None
+
+    @property
+    def written(self) -> bytes:
+        """What the file holds, without the line end."""
+        return self.raw if self.row is None else self.row
 
 
 class BadLine(NamedTuple):
-    """A line that cannot become an event, why, and what is kept of it (at most 64 KiB)."""
+    """A line that cannot become an event, why, and what is kept of it (at most 64 KiB).
+
+    ``complete`` is as for :class:`Line`.
+    """
 
     number: int
     raw: bytes
     reason: str
+    complete: bool = True
+
+    @property
+    def written(self) -> bytes:
+        """What the file holds, or its beginning."""
+        return self.raw
 
 
 class FileProblem(NamedTuple):
     """Why an input was not read, or not beyond the line ``number`` (0: not at all).
 
-    ``raw`` is what was read of that line, at most 64 KiB.
+    ``raw`` is what was read of that line, at most 64 KiB; nothing if the line was read whole.
     """
 
     number: int
@@ -72,10 +88,12 @@ def overlong(number: int, head: bytes, what: str = "it") -> BadLine:
     return BadLine(number, head[:KEPT_BYTES], reason)
 
 
-def split_lines(chunks: Iterable[bytes], *, blank: bool = False) -> Iterator[Found]:
+def split_lines(chunks: Iterable[bytes], *, rows: bool = False) -> Iterator[Found]:
     """Yield the lines of ``chunks`` without their ends; blank ones are counted, not yielded.
 
-    ``blank`` yields them too. However long a line is, not much more than 16 MiB is held.
+    ``rows`` is for CSV: blank lines may be part of a row and are yielded too, and a last line
+    without an end is never complete, for it cannot prove to be as JSON does. However long a
+    line is, not much more than 16 MiB is held.
     """
     number = 0
     carry = _Carry()
@@ -87,16 +105,16 @@ def split_lines(chunks: Iterable[bytes], *, blank: bool = False) -> Iterator[Fou
             if lines:
                 number += 1
                 carry.add(lines[0])
-                yield from carry.take(number, blank=blank)
+                yield from carry.take(number, blank=rows)
             # The one loop that nearly every line passes.
             for raw in islice(lines, 1, None):
                 number += 1
-                if blank or (raw and not raw.isspace()):
-                    yield _new(Line, (number, raw, True))
+                if rows or (raw and not raw.isspace()):
+                    yield _new(Line, (number, raw, True, None))
             carry.add(last)
     except BrokenInputError as error:
         failure = error
-    yield from _end(number + 1, carry, failure)
+    yield from _end(number + 1, carry, failure, rows=rows)
 
 
 class _Carry:
@@ -125,18 +143,19 @@ class _Carry:
             yield Line(number, raw, complete=True)
 
 
-def _end(number: int, carry: _Carry, failure: BrokenInputError | None) -> Iterator[Found]:
+def _end(
+    number: int, carry: _Carry, failure: BrokenInputError | None, *, rows: bool
+) -> Iterator[Found]:
     """Yield the last line, which has no line end, and what stopped the reading."""
-    raw = bytes(carry.held)
+    raw = b"" if carry.held.isspace() else bytes(carry.held)
     if carry.too_long:
         yield overlong(number, raw)
         raw = b""
-    elif raw and not raw.isspace():
-        complete = is_json(raw)
+    elif raw:
+        complete = not rows and is_json(raw)
         if complete or failure is None:
             yield Line(number, raw, complete)
             raw = b""
     if failure is not None:
-        untouched = number == 1 and not carry.held
-        kept = raw[:KEPT_BYTES]
-        yield FileProblem(0 if untouched else number, failure.kind, failure.reason, kept)
+        reached = number if carry.held else number - 1
+        yield FileProblem(reached, failure.kind, failure.reason, raw[:KEPT_BYTES])

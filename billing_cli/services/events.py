@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from typing import BinaryIO
 
-    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
+    from billing_cli.store.unit_of_work import UnitOfWork
 
     Unfinished = dict[int, list[tuple[int, bytes]]]
 
@@ -82,8 +82,26 @@ class _Batch:
     lines: list[int] = field(default_factory=list)
     bad: list[rejected.NewRejection] = field(default_factory=list)
     bad_bytes: int = 0
+    outgrown: list[int] = field(default_factory=list)
+    """Rejections of an earlier run to forget: what they keep goes on in this one."""
 
-    def reject_line(self, line: Line, reason: str) -> None:
+    def take_up(self, found: Line | BadLine | FileProblem, unfinished: Unfinished) -> None:
+        """Note which unfinished lines of an earlier run ``found`` is by now.
+
+        Another file may have the name by now: only what begins like the kept line is that line.
+        """
+        if isinstance(found, FileProblem):
+            text, complete = found.raw, False
+        else:
+            text, complete = found.written, found.complete
+        # What was kept may have begun in any line of it.
+        for line in range(found.number, found.number + text.count(b"\n") + 1):
+            for number, kept in unfinished.get(line, ()):
+                now = text.split(b"\n", line - found.number)[-1]
+                if (complete or now != kept) and now.lstrip().startswith(kept.strip()):
+                    self.outgrown.append(number)
+
+    def reject_line(self, line: Line | BadLine, reason: str) -> None:
         """Reject what is no event; the end of a file that breaks off may still become one."""
         if not line.complete:
             reason = f"{_UNFINISHED} ({reason})"
@@ -139,6 +157,8 @@ class Ingestion:
         with self.uow.reading() as tx:
             unfinished = rejected.partial_lines(tx, name)
         for found in read_lines(source, self.fmt):
+            if unfinished:
+                batch.take_up(found, unfinished)
             if isinstance(found, Line):
                 try:
                     batch.events.append(parse_event(found.raw))
@@ -146,26 +166,26 @@ class Ingestion:
                 except Rejected as error:
                     batch.reject_line(found, str(error))
             elif isinstance(found, BadLine):
-                batch.reject(found.number, found.reason, found.raw)
+                batch.reject_line(found, found.reason)
             else:
                 self._problem(batch, found)
             if len(batch.events) >= _BATCH_EVENTS or batch.bad_bytes > _BATCH_BAD_BYTES:
-                self._store(batch, unfinished)
+                self._store(batch)
                 batch = _Batch(name)
-        self._store(batch, unfinished)
+        self._store(batch)
 
     def _problem(self, batch: _Batch, problem: FileProblem) -> None:
         if problem.kind is ProblemKind.EMPTY:
             self.report.notes.append(Complaint(batch.file, 0, "there are no events in it"))
         elif problem.number and problem.raw:
-            partial = problem.kind is ProblemKind.TRUNCATED
+            partial = problem.kind is not ProblemKind.HEADER
             batch.reject(problem.number, problem.reason, problem.raw, partial=partial)
         else:
             self.report.unread += 1
             self.report.missing += problem.kind is ProblemKind.MISSING
             self.report.complain(batch.file, problem.number, problem.reason)
 
-    def _store(self, batch: _Batch, unfinished: Unfinished) -> None:
+    def _store(self, batch: _Batch) -> None:
         if not batch.events and not batch.bad:
             return
         with self.uow.batch() as tx:
@@ -173,34 +193,14 @@ class Ingestion:
             for position in sorted(conflicts):
                 event = batch.events[position]
                 batch.reject(batch.lines[position], CONTRADICTS, event.payload.encode())
-            self._settle(tx, batch, unfinished)
+            if batch.outgrown:
+                rejected.delete(tx, batch.outgrown)
             rejected.add(tx, batch.bad, self.now)
         self.report.accepted += new
         self.report.duplicate += len(batch.events) - new - len(conflicts)
         for bad in sorted(batch.bad, key=lambda bad: bad.line):
             self.report.complain(bad.file, bad.line, bad.reason)
         self.advance(len(batch.events) + len(batch.bad))
-
-    @staticmethod
-    def _settle(tx: Transaction, batch: _Batch, unfinished: Unfinished) -> None:
-        """Forget unfinished lines of an earlier run that go on in this one.
-
-        Another file may have the name by now: only what begins like the kept line is that line.
-        """
-        if not unfinished:
-            return
-        now = {bad.line: bad.raw for bad in batch.bad}
-        for line, event in zip(batch.lines, batch.events, strict=True):
-            if line in unfinished:
-                now[line] = event.payload.encode()
-        outgrown = [
-            number
-            for line, kept in unfinished.items()
-            for number, raw in kept
-            if line in now and now[line] != raw and now[line].startswith(raw.strip())
-        ]
-        if outgrown:
-            rejected.delete(tx, outgrown)
 
 
 def ingest(ingestion: Ingestion, patterns: Sequence[str], *, all_or_nothing: bool) -> IngestReport:

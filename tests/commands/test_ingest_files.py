@@ -198,3 +198,86 @@ def test_another_stream_does_not_finish_the_line_of_an_earlier_one(sqlite_invoke
     sqlite_invoke("meter", "ingest", stdin=f"{FIRST}\n{LAST}\n", at=NOW).ok()
     (kept,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
     assert kept["content"] == cut
+
+
+HEADER = "event,timestamp,session,user"
+ROW = "session.created,2025-01-01T00:00:00Z,s9,john"
+NO_LINE_END = (
+    "the last line is not complete; if the file is still being written, ingest it again later "
+    "(a CSV row without a line break may be cut off: if it is whole, end it with a line break)"
+)
+
+
+@pytest.mark.parametrize("size", [len(ROW) - 2, len(ROW)], ids=["cut", "whole"])
+def test_a_csv_row_counts_once_its_line_has_ended(invoke: Invoke, size: int) -> None:
+    """Else the session would belong to ``jo``, and be created again by ``john``."""
+    path = invoke.work / "c.csv"
+    path.write_text(f"{HEADER}\n{ROW[:size]}", encoding="utf-8")
+    for _ in range(2):
+        result = invoke("meter", "ingest", "c.csv", at=NOW)
+        assert result.exit_code == 5
+        assert result.stdout == summary(0, 0, 1)
+        assert result.stderr.startswith(f"warning: c.csv:2: {NO_LINE_END}\n")
+        (kept,) = invoke("meter", "rejected", "list", "-o", "json").json()
+        assert (kept["line"], kept["reason"]) == (2, NO_LINE_END)
+        assert kept["content"] == ROW[:size]
+    written(path, HEADER, ROW)
+    assert invoke("meter", "ingest", "c.csv", at=NOW).ok().stdout == summary(1, 0, 0)
+    assert invoke("meter", "rejected", "list").stderr == "nothing is rejected\n"
+    assert invoke("meter", "anomalies", at=NOW).ok().stdout.count("john") == 0
+    (row,) = invoke("meter", "sessions", "-o", "json", at=NOW).json()
+    assert row["user_id"] == "john"
+
+
+def test_a_csv_file_that_is_read_while_it_grows_ends_up_as_if_read_once(
+    sqlite_invoke: Invoke,
+) -> None:
+    """Wherever each reading stops: in the header, a cell, a quoted line break, a character."""
+    path = sqlite_invoke.work / "c.csv"
+    content = f'{HEADER},note\n{ROW},\nsession.stopped,2025-01-02T00:00:00Z,s9,,"a\n,é\nb"\n'
+    whole = content.encode()
+    for size in [*range(0, len(whole), 7), len(whole) - 1]:
+        path.write_bytes(whole[:size])
+        sqlite_invoke("meter", "ingest", "c.csv", at=NOW)
+    path.write_bytes(whole)
+    assert sqlite_invoke("meter", "ingest", "c.csv", at=NOW).ok().stdout == summary(1, 1, 0)
+    assert sqlite_invoke("meter", "rejected", "list").stderr == "nothing is rejected\n"
+
+
+def test_a_csv_row_that_ends_badly_is_one_rejection(sqlite_invoke: Invoke) -> None:
+    for end in ("", "\n"):
+        path = sqlite_invoke.work / "c.csv"
+        path.write_text(f"{HEADER}\nsession.created,2025-01-01T00:00:00Z{end}", encoding="utf-8")
+        assert sqlite_invoke("meter", "ingest", "c.csv", at=NOW).exit_code == 5
+    (kept,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
+    assert kept["reason"] == "the header has 4 cells, the row 2"
+
+
+@pytest.mark.parametrize("name", ["c.csv.gz", "e.jsonl.gz"])
+def test_a_truncated_file_of_any_layout_leaves_nothing_behind_once_whole(
+    sqlite_invoke: Invoke, name: str
+) -> None:
+    lines = [f"session.heartbeat,2025-01-01T00:00:{n:02}Z,s9,john" for n in range(60)]
+    text = "\n".join([HEADER, *lines, ""]).encode() if name == "c.csv.gz" else MANY
+    packed = gzip.compress(text, mtime=0)
+    path = sqlite_invoke.work / name
+    for size in range(20, len(packed), len(packed) // 9):
+        path.write_bytes(packed[:size])
+        assert sqlite_invoke("meter", "ingest", name, at=NOW).exit_code == 5
+    path.write_bytes(packed)
+    sqlite_invoke("meter", "ingest", name, at=NOW).ok()
+    assert sqlite_invoke("meter", "rejected", "list").stderr == "nothing is rejected\n"
+
+
+def test_a_gzip_with_a_wrong_checksum_gives_all_its_lines(sqlite_invoke: Invoke) -> None:
+    packed = gzip.compress(MANY, mtime=0)
+    (sqlite_invoke.work / "e.jsonl.gz").write_bytes(packed[:-8] + b"\0\0\0\0" + packed[-4:])
+    result = sqlite_invoke("meter", "ingest", "e.jsonl.gz", at=NOW)
+    assert result.exit_code == 5
+    assert result.stdout == summary(3_600, 0, 1)
+    assert result.stderr == (
+        "warning: e.jsonl.gz:3600: its gzip data is damaged "
+        "(Error -3 while decompressing data: incorrect data check)\n"
+        "error: 1 rejected; everything else was taken\n"
+        "hint: mend what is named above, and ingest it again\n"
+    )

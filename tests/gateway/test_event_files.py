@@ -7,13 +7,14 @@ import io
 import json
 import os
 import tracemalloc
+import zlib
 from typing import TYPE_CHECKING, BinaryIO, cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_cli.gateway.event_bytes import read_chunks
+from billing_cli.gateway.event_bytes import BrokenInputError, read_chunks
 from billing_cli.gateway.event_csv import split_csv
 from billing_cli.gateway.event_files import (
     BadLine,
@@ -259,11 +260,53 @@ def test_a_bad_row_costs_no_other() -> None:
         (8, ""),
         (9, "the row is not readable as CSV: ',' expected after '\"'"),
         (10, ""),
-        (11, "the header has 2 cells, the row 1: the file may still be being written"),
+        (11, "the header has 2 cells, the row 1"),
     ]
+    assert [line.number for line in found if not cast("Line | BadLine", line).complete] == [11]
     assert [line.raw for line in found if isinstance(line, BadLine)] == [
         b"b", b"c,2,3", b'd,"lost', b"f,\xff", b'h,"x"y', b"j",
     ]  # fmt: skip
+
+
+def test_a_last_row_without_a_line_end_may_be_cut_off() -> None:
+    """Unlike a JSON object it cannot prove to be whole, with an id or without."""
+    for content in (b"event,user\na,1\nb,jo", b"event,id\na,1\nb,jo", b"event\n1\n2"):
+        good, bad = read(content, "csv")
+        assert isinstance(good, Line)
+        assert good.complete
+        assert isinstance(bad, BadLine)
+        assert (bad.number, bad.raw, bad.complete) == (3, content.split(b"\n")[2], False)
+        assert "end it with a line break" in bad.reason
+        assert len(raws(read(content + b"\n", "csv"))) == 2
+
+
+def test_a_row_that_breaks_off_in_a_quoted_cell() -> None:
+    """Wherever it is cut, also behind a line break in the cell, it is marked as the end."""
+    content = b'event,user\na,1\nb,"x\ny\nz"\n'
+    for size in range(len(b"event,user\na,1\n") + 1, len(content)):
+        good, *rest = read(content[:size], "csv")
+        assert isinstance(good, Line)
+        assert all(isinstance(bad, BadLine) and not bad.complete for bad in rest), rest
+        assert rest[0].number == 3
+        assert content.startswith(rest[0].raw, len(b"event,user\na,1\n"))
+
+
+def test_a_row_comes_with_what_is_written_there() -> None:
+    """For comparing it with what an earlier reading saw of it."""
+    found = read(b'event,user\r\na,"x\ny"\r\nb,u\n', "csv")
+    assert [cast("Line", line).written for line in found] == [b'a,"x\ny"\r', b"b,u"]
+    assert cast("Line", read(WEBHOOK)[0]).written == WEBHOOK
+
+
+def test_a_header_that_breaks_off_is_not_kept() -> None:
+    """Nothing would recognise it when it is whole."""
+    for content in (b"ev", b'"event', b"event,us\xc3"):
+        (problem,) = read(content, "csv")
+        assert isinstance(problem, FileProblem)
+        assert (problem.number, problem.kind, problem.raw) == (1, ProblemKind.HEADER, b"")
+    (problem,) = read(gzip.compress(b"event,user\n", mtime=0)[:-12], "csv")
+    assert isinstance(problem, FileProblem)
+    assert (problem.kind, problem.raw) == (ProblemKind.TRUNCATED, b"")
 
 
 @pytest.mark.parametrize(
@@ -411,6 +454,40 @@ def test_damaged_gzip() -> None:
         assert isinstance(problem, FileProblem)
         assert problem.kind is ProblemKind.DAMAGED
         assert raws(lines) in ([WEBHOOK], [])
+
+
+@pytest.mark.parametrize("layout", ["jsonl", "json", "csv"])
+def test_gzip_with_a_wrong_checksum_gives_all_its_lines(layout: str) -> None:
+    """The problem names the last of them, for it is found behind it; nothing else is kept."""
+    texts = [b'{"event":"e%d","timestamp":"%d"}' % (n, n * n) for n in range(5_001)]
+    rows = [b"e%d,%d" % (n, n * n) for n in range(5_001)]
+    lines = {"jsonl": texts, "json": texts, "csv": [b"event,timestamp", *rows]}[layout]
+    packed = gzip.compress(b"\n".join(lines) + b"\n")
+    for damaged in (
+        packed[:-8] + bytes([packed[-8] ^ 1]) + packed[-7:],
+        packed[:-4] + bytes([packed[-4] ^ 1]) + packed[-3:],
+    ):
+        *good, problem = read(damaged, layout)
+        assert raws(good) == texts
+        assert isinstance(problem, FileProblem)
+        assert (problem.number, problem.kind) == (len(lines), ProblemKind.DAMAGED)
+        assert problem.raw == b""
+
+
+def test_gzip_damaged_in_the_middle_gives_what_comes_before() -> None:
+    """As much as can be unpacked, however much of the file was handed on at once."""
+    content = b"".join(b"%d\n" % (n * n) for n in range(60_000))
+    packed = bytearray(gzip.compress(content))
+    middle = len(packed) // 2
+    packed[middle : middle + 400] = b"\xff" * 400
+    unpacked: list[bytes] = []
+    with pytest.raises(BrokenInputError, match="its gzip data is damaged"):
+        unpacked.extend(read_chunks(io.BytesIO(packed)))
+    found = b"".join(unpacked)
+    whole = zlib.decompressobj(31).decompress(packed[:middle])
+    assert found.startswith(whole)
+    assert content.startswith(whole)
+    assert len(content) // 3 < len(whole) < MIB
 
 
 def test_a_gzip_bomb_is_read_in_bounded_pieces() -> None:
