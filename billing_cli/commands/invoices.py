@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +34,8 @@ from billing_cli.output import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from billing_cli.services.invoices import Made
 
 cli = typer.Typer(no_args_is_help=True, help="Make invoices from usage, and look after them.")
@@ -108,9 +111,12 @@ def generate(
     span = parse_span(period, first, last)
     if is_disabled(app):
         return
-    with progress(None, "invoicing") as advance:
-        made = service.generate(app, span, users, advance, finalize=finalize, dry_run=dry_run)
-    _tell(made, output, "nothing to invoice")
+    with ExitStack() as stack:
+        with progress(None, "invoicing") as advance:
+            made = stack.enter_context(
+                service.generate(app, span, users, advance, finalize=finalize, dry_run=dry_run)
+            )
+        _tell(made, output, "nothing to invoice")
 
 
 @cli.command("list")
@@ -141,11 +147,7 @@ def list_(
             f"--status: {status!r} is not a status", f"use one of: {', '.join(service.STATUSES)}"
         )
     with service.listing(app, period, users, status) as rows:
-        if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
-            found = list(rows)
-            emit(found, _COLUMNS, output, footer=service.sums(found), empty="no invoices")
-        else:
-            emit(rows, _COLUMNS, output)
+        _emit(rows, output, "no invoices")
 
 
 @cli.command()
@@ -194,9 +196,12 @@ def finalize(
         parse_period(period)
     if is_disabled(app):
         return
-    with progress(None, "finalizing") as advance:
-        made = service.finalize(app, invoices or [], period, advance, dry_run=dry_run)
-    _tell(made, output, "no drafts to finalize")
+    with ExitStack() as stack:
+        with progress(None, "finalizing") as advance:
+            made = stack.enter_context(
+                service.finalize(app, invoices or [], period, advance, dry_run=dry_run)
+            )
+        _tell(made, output, "no drafts to finalize")
 
 
 @cli.command()
@@ -217,11 +222,19 @@ def void(
     emit([service.void(app, invoice, reason, write_off=write_off)], _COLUMNS, output)
 
 
-def _tell(made: Made, output: OutputFormat, empty: str) -> None:
+def _emit(rows: Iterator[dict[str, object]], output: OutputFormat, empty: str) -> None:
     from billing_cli.services.invoices import sums
 
+    if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
+        found = list(rows)
+        emit(found, _COLUMNS, output, footer=sums(found), empty=empty)
+    else:
+        emit(rows, _COLUMNS, output)
+
+
+def _tell(made: Made, output: OutputFormat, empty: str) -> None:
     if made.warning:
         warn(made.warning)
-    emit(made.rows, _COLUMNS, output, footer=sums(made.rows), empty=empty)
+    _emit(made.rows, output, empty)
     for note in made.notes:
         message(note)

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import UnitOfWork
 
     Advance = Callable[[int], None]
-    Work = Callable[[generation.Generation], generation.GenerateReport]
 
 STATUSES = ("draft", "sent", "paid", "overdue", "void")
 
@@ -33,11 +32,12 @@ STATUSES = ("draft", "sent", "paid", "overdue", "void")
 class Made:
     """The invoices that a command made, and what the operator should know about them."""
 
-    rows: list[dict[str, object]]
+    rows: Iterator[dict[str, object]]
     notes: list[str]
     warning: str | None
 
 
+@contextmanager
 def generate(  # noqa: PLR0913 - the options of the command
     app: App,
     span: str | tuple[date, date] | None,
@@ -46,44 +46,48 @@ def generate(  # noqa: PLR0913 - the options of the command
     *,
     finalize: bool,
     dry_run: bool,
-) -> Made:
-    """Make or refresh the invoices of a span, or of every complete period not billed yet."""
-    return _work(
-        app, lambda run: run.generate(span, users), advance, finalize=finalize, dry_run=dry_run
-    )
+) -> Iterator[Made]:
+    """Make or refresh the invoices of a span, or of every complete period not billed yet.
+
+    The work is done on entering; the rows are read while the context lasts.
+    """
+    with _working(app, advance, finalize=finalize, dry_run=dry_run) as (run, tell):
+        yield tell(run.generate(span, users))
 
 
+@contextmanager
 def finalize(
     app: App, references: Sequence[str], period: str | None, advance: Advance, *, dry_run: bool
-) -> Made:
-    """Finalize drafts: those named, or all of a period."""
-    return _work(
-        app,
-        lambda run: run.finalize_drafts(references, period),
-        advance,
-        finalize=True,
-        dry_run=dry_run,
-    )
+) -> Iterator[Made]:
+    """Finalize drafts: those named, or all of a period; as :func:`generate` does."""
+    with _working(app, advance, finalize=True, dry_run=dry_run) as (run, tell):
+        yield tell(run.finalize_drafts(references, period))
 
 
-def _work(app: App, work: Work, advance: Advance, *, finalize: bool, dry_run: bool) -> Made:
+@contextmanager
+def _working(
+    app: App, advance: Advance, *, finalize: bool, dry_run: bool
+) -> Iterator[tuple[generation.Generation, Callable[[generation.GenerateReport], Made]]]:
     now = app.clock.now()
     with app.unit_of_work(rehearse=dry_run) as uow:
         in_force = terms.establish(uow, app.settings, now)
+
+        def tell(report: generation.GenerateReport) -> Made:
+            notes = [
+                f"{name} has not ended: its drafts are as of now" for name in report.unfinished
+            ]
+            if dry_run:
+                notes.append("nothing was kept: this was a rehearsal")
+            return Made(_rows_of(uow, report.ids), notes, warn_of(in_force.differences))
+
         run = generation.Generation(uow, app.settings, in_force.history, now, finalize, advance)
-        report = work(run)
-        rows = _rows_of(uow, report.ids)
-    notes = [f"{name} has not ended: its drafts are as of now" for name in report.unfinished]
-    if dry_run:
-        notes.append("nothing was kept: this was a rehearsal")
-    return Made(rows, notes, warn_of(in_force.differences))
+        yield run, tell
 
 
-def _rows_of(uow: UnitOfWork, ids: Sequence[int]) -> list[dict[str, object]]:
-    if not ids:
-        return []
-    with uow.reading() as tx:
-        return [row_of(row) for row in store.by_ids(tx, ids)]
+def _rows_of(uow: UnitOfWork, ids: Sequence[int]) -> Iterator[dict[str, object]]:
+    if ids:
+        with uow.reading() as tx:
+            yield from (row_of(row) for row in store.by_ids(tx, ids))
 
 
 @contextmanager

@@ -29,7 +29,6 @@ _SQLITE_PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA cache_size = -64000",
-    "PRAGMA temp_store = MEMORY",
     "PRAGMA wal_autocheckpoint = 32768",
 )
 
