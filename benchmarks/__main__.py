@@ -21,13 +21,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured; ``hours`` are the histories that `meter run` comes on top of."""
+    """How much is measured; ``hours`` are the histories that `meter run` comes on top of.
+
+    ``repeats`` is how often each thing is done, ``ingests`` how often ingest, which is long.
+    """
 
     events: int
     sessions: int
     hours: tuple[int, ...]
     users: int
     repeats: int
+    ingests: int
     starts: int
     growth: Sizes
 
@@ -37,7 +41,8 @@ FULL: Final = Plan(
     sessions=100_000,
     hours=(20, 80),
     users=10_000,
-    repeats=3,
+    repeats=5,
+    ingests=3,
     starts=15,
     growth=Sizes(events=62_500, sessions=12_500, users=2_500),
 )
@@ -47,6 +52,7 @@ QUICK: Final = Plan(
     hours=(2, 10),
     users=1_000,
     repeats=3,
+    ingests=3,
     starts=5,
     growth=Sizes(events=2_000, sessions=300, users=100),
 )
@@ -63,7 +69,7 @@ def run(
         path = made.folder / "events.jsonl"
         write_events(path, plan.events)
         for kind in kinds:
-            yield ingest.measure(made, kind, path, plan.events, plan.repeats)
+            yield ingest.measure(made, kind, path, plan.events, plan.ingests)
         path.unlink()
     for kind in kinds:
         if "meter" in names:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 TIMES: Final = (1, 4, 16)
 BAR: Final = 1.2
-"""How many times as much memory 4 times the input may take."""
+"""How many times as much memory 4 times the input may take, once the caches are full."""
 
 _HOURS: Final = 4
 _NOW: Final = "2025-02-10T00:00:00Z"

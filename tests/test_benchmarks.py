@@ -29,6 +29,7 @@ TINY = Plan(
     hours=(1, 3),
     users=3,
     repeats=1,
+    ingests=1,
     starts=1,
     growth=Sizes(events=20, sessions=2, users=2),
 )
