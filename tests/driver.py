@@ -164,7 +164,7 @@ def main() -> None:
         _preload()
     # Unlike iteration over a file, this reads no further than to the end of a line.
     while line := sys.stdin.readline():
-        print(json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201
+        print(json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201 - how it answers
 
 
 if __name__ == "__main__":

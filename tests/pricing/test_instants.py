@@ -94,7 +94,7 @@ def test_a_reason_quotes_only_the_beginning_of_a_long_text() -> None:
 
 
 @given(
-    st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29)),  # noqa: DTZ001
+    st.datetimes(min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29)),  # noqa: DTZ001 - zones are drawn below
     st.integers(min_value=-1439, max_value=1439),
 )
 def test_it_agrees_with_the_standard_library(local: datetime, offset_minutes: int) -> None:
