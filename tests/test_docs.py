@@ -51,7 +51,7 @@ REASON_MODULES: Final = (
     "gateway/event_lines",
     "services/events",
 )
-REASON_VARIABLES: Final = {"msg", "reason", "_UNKNOWN_FORMCONTRADICTS"}
+REASON_VARIABLES: Final = {"msg", "reason", "_UNKNOWN_FORM", "CONTRADICTS"}
 REASON_CALLS: Final = {"Rejected", "ValueError", "BrokenInputError"}
 
 
