@@ -91,15 +91,15 @@ class Stretch(NamedTuple):
 
 def stretches(history: TermsHistory, start: int, stop: int) -> list[Stretch]:
     """Cut ``[start, stop)`` only where prices or the calendar month change."""
-    cuts = set(history.changes(start, stop))
-    month_end = start
-    while month_end < stop:
-        cuts.add(month_end)
-        month_end = history.calendar.month_bounds(month_end)[1]
     found = []
-    for left, right in pairwise([*sorted(cuts), stop]):
-        low, high = history.calendar.month_bounds(left)
-        found.append(Stretch(left, right, high - low, history.at(left).prices))
+    # Months are counted anew from each change on: another time zone has other ones.
+    for left, right in pairwise([start, *history.changes(start, stop), stop]):
+        at = left
+        while at < right:
+            low, high = history.calendar.month_bounds(at)
+            end = min(high, right)
+            found.append(Stretch(at, end, high - low, history.at(at).prices))
+            at = end
     return found
 
 

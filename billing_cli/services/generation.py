@@ -119,6 +119,10 @@ class Generation:
                 _allowed(row),
             )
         target = Target(row.period, row.period_start, row.period_end, row.kind, explicit=True)
+        if row.kind == REGULAR:
+            # The settings may have moved the period's end since the draft was made.
+            period = self.history.calendar.containing(row.period_start)
+            target = Target(period.name, period.start, period.end, REGULAR, explicit=True)
         return _drafts_only(target, (row.user_key,))
 
     def _bill(self, targets: Sequence[Target]) -> GenerateReport:

@@ -201,16 +201,19 @@ def lines_of(tx: Transaction, invoice_id: int) -> list[LineRow]:
 def of_range(
     tx: Transaction, users: Sequence[int], kind: str, start: int, end: int
 ) -> list[InvoiceRow]:
-    """Return the invoices of some users for exactly one period or custom range."""
+    """Return the invoices of some users for one period or custom range.
+
+    A period is known by its start: a change of time zone or invoice day may move its end.
+    """
     subquery, parameter = tx.numbers(users)
     return [
         InvoiceRow(*row)
         for row in tx.rows(
-            f"SELECT {_ALL} FROM billing_invoices i WHERE i.period_start = ? AND i.period_end = ? "
-            f"AND i.kind = ? AND i.user_key IN {subquery}",
+            f"SELECT {_ALL} FROM billing_invoices i WHERE i.period_start = ? AND i.kind = ? "
+            f"AND (i.kind = '{REGULAR}' OR i.period_end = ?) AND i.user_key IN {subquery}",
             start,
-            end,
             kind,
+            end,
             parameter,
         )
     ]
@@ -222,7 +225,7 @@ def draft_users(tx: Transaction, kind: str, start: int, end: int) -> set[int]:
         row[0]
         for row in tx.rows(
             "SELECT user_key FROM billing_invoices WHERE status = 'draft' AND kind = ? "
-            "AND period_start = ? AND period_end = ?",
+            f"AND period_start = ? AND (kind = '{REGULAR}' OR period_end = ?)",
             kind,
             start,
             end,

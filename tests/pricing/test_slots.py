@@ -7,7 +7,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from billing_cli.pricing.slots import HOUR, slice_segments, slot_start, slots
+from billing_cli.pricing.slots import HOUR, slice_segments, slot_start, slots, stretches
 from billing_cli.pricing.terms import Terms, TermsHistory
 from billing_cli.pricing.timelines import Segment
 
@@ -96,3 +96,17 @@ def test_slices_add_up_to_the_timeline(history: TermsHistory, segments: list[Seg
 
 def test_no_time_has_no_slots() -> None:
     assert list(slots(TermsHistory([(None, terms())]), MARCH, MARCH)) == []
+
+
+@given(histories, moments, st.integers(1, 100 * 24))
+def test_stretches_say_what_their_slots_say(history: TermsHistory, start: int, hours: int) -> None:
+    """Invoices price by stretches what records were cut by slots for: both have to agree."""
+    start -= start % HOUR
+    stop = start + hours * HOUR
+    pieces = stretches(history, start, stop)
+    assert pieces[0].start == start
+    assert pieces[-1].stop == stop
+    assert all(left.stop == right.start for left, right in pairwise(pieces))
+    for slot in slots(history, start, stop):
+        (piece,) = [piece for piece in pieces if piece.start <= slot.start < piece.stop]
+        assert (piece.month_seconds, piece.prices) == (slot.month_seconds, slot.prices)
