@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import termios
+import threading
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -59,22 +60,43 @@ class Terminal:
             for word in shlex.split(command)[1:]:
                 name, _, self.environ[name] = word.partition("=")
             return ""
-        screen, terminal = pty.openpty()
-        with open(screen, "rb", buffering=0) as shown:  # noqa: PTH123 - a descriptor
-            fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("4H", *_LINES_AND_COLUMNS, 0, 0))
-            process = subprocess.Popen(
-                ["sh", "-c", command],
-                stdin=subprocess.DEVNULL,
-                stdout=terminal,
-                stderr=terminal,
-                env=self.environ,
-                cwd=self.folder,
-            )
-            os.close(terminal)
-            output = b"".join(_pieces(shown.fileno()))
-            process.wait()
+        # The programs of a pipeline write side by side: what they say on standard error comes first,
+        # whichever is quicker.
+        piped = " | " in command
+        screen, said = _Screen(), _Screen() if piped else None
+        process = subprocess.Popen(
+            ["sh", "-c", command],
+            stdin=subprocess.DEVNULL,
+            stdout=screen.terminal,
+            stderr=said.terminal if said else screen.terminal,
+            env=self.environ,
+            cwd=self.folder,
+        )
+        output = (said.read() if said else b"") + screen.read()
+        process.wait()
         lines = output.decode().replace("\r\n", "\n").splitlines()
         return "".join(f"{line.rstrip()}\n" for line in lines)
+
+
+class _Screen:
+    """A terminal of 80 columns, and a thread that reads what it shows."""
+
+    def __init__(self) -> None:
+        self._shown, self.terminal = pty.openpty()
+        fcntl.ioctl(self.terminal, termios.TIOCSWINSZ, struct.pack("4H", *_LINES_AND_COLUMNS, 0, 0))
+        self._output = b""
+        self._reader = threading.Thread(target=self._follow)
+        self._reader.start()
+
+    def _follow(self) -> None:
+        self._output = b"".join(_pieces(self._shown))
+
+    def read(self) -> bytes:
+        """Close this side of the terminal and return what was shown until the programs ended."""
+        os.close(self.terminal)
+        self._reader.join()
+        os.close(self._shown)
+        return self._output
 
 
 def _pieces(descriptor: int) -> Iterator[bytes]:
