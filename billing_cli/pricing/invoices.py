@@ -83,6 +83,7 @@ class Line(NamedTuple):
     description: str
     unit: Unit
     amount: int
+    item: str | None = None
     resource: str | None = None
     quantity: str | None = None
     unit_price: str | None = None
@@ -126,6 +127,7 @@ def unit_lines(
                 description=f"{name}, correction for {unit.name}" if correction else name,
                 unit=unit,
                 amount=amount,
+                item=resource,
                 resource=resource,
                 quantity=shown_quantity(resource, parts),
                 unit_price=price,

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from billing_cli.pricing.periods import Calendar, Regime
+from billing_cli.pricing.plans import Plan
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -34,7 +35,11 @@ class Tax:
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """One version of the money settings. ``prices`` maps a resource to its price per unit."""
+    """One version of the money settings.
+
+    ``prices`` maps a resource to its price per unit; ``plans`` and ``taxes`` are by their ids,
+    and ``tax`` is the default rate.
+    """
 
     mode: str
     currency: str
@@ -43,6 +48,8 @@ class Terms:
     invoice_day: int
     heartbeat_timeout: int | None
     tax: Tax | None
+    taxes: Mapping[str, Tax]
+    plans: Mapping[str, Plan]
 
     @classmethod
     def from_document(cls, document: Mapping[str, Any]) -> Terms:
@@ -50,7 +57,11 @@ class Terms:
 
         Prices stay decimal text, since that is what records are stored with.
         """
-        default = next((tax for tax in document["taxes"] if tax["default"]), None)
+        default = next((tax["id"] for tax in document["taxes"] if tax["default"]), None)
+        taxes = {
+            tax["id"]: Tax(tax["id"], tax["name"], Decimal(tax["percent"]))
+            for tax in document["taxes"]
+        }
         minutes = document["heartbeatTimeoutMinutes"]
         return cls(
             mode=document["billingMode"],
@@ -59,9 +70,12 @@ class Terms:
             timezone=document["timezone"],
             invoice_day=document["invoiceDay"],
             heartbeat_timeout=None if minutes is None else minutes * 60,
-            tax=None
-            if default is None
-            else Tax(default["id"], default["name"], Decimal(default["percent"])),
+            tax=None if default is None else taxes[default],
+            taxes=taxes,
+            plans={
+                plan["id"]: Plan.from_document(plan, document["currency"])
+                for plan in document["subscriptionPlans"]
+            },
         )
 
 
@@ -105,6 +119,13 @@ class TermsHistory:
     def latest(self) -> Terms:
         """The terms that will hold in the end."""
         return self.versions[-1].terms
+
+    def mode_of(self, period_start: int) -> str:
+        """Return the billing mode of the period that starts at an instant.
+
+        A mode holds for all of a period, whenever in it the settings change.
+        """
+        return self.at(period_start).mode
 
     def changes(self, start: int, stop: int) -> list[int]:
         """Return the instants in ``(start, stop)`` from which other terms hold."""

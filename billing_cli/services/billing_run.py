@@ -13,14 +13,21 @@ from billing_cli.pricing.rating import Totals, add_to
 from billing_cli.pricing.terms import RESOURCES
 from billing_cli.services.billing_scope import Gathered, Target, gather
 from billing_cli.store import credits, invoices, restatements, sessions, state, terms, totals
-from billing_cli.store.invoices import CUSTOM, REGULAR, ClaimRow, InvoiceRow, LineRow
+from billing_cli.store.invoice_rows import (
+    ClaimRow,
+    InvoiceRow,
+    LineRow,
+    dump_parts,
+    load_parts,
+)
+from billing_cli.store.invoices import CUSTOM, REGULAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from billing_cli.pricing.credits import Use
     from billing_cli.pricing.terms import TermsHistory
-    from billing_cli.store.invoices import BilledLine
+    from billing_cli.store.invoice_rows import BilledLine
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
 _BATCH_USERS = 2_500
@@ -179,8 +186,8 @@ class BillingRun:
             unit = (line.user_key, line.unit_start, line.unit_invoice)
             billed = batch.billed[unit]
             count = billed.hold if line.invoice_status == "void" else billed.add
-            key = (line.resource_type, line.unit_price)
-            count(key, invoices.load_parts(line.parts), line.amount)
+            key = (line.item, line.unit_price)
+            count(key, load_parts(line.parts), line.amount)
         return batch
 
     def _explicit(self, batch: _Batch, user_key: int) -> bool:
@@ -355,10 +362,11 @@ def _line_rows(invoice: _Made) -> list[LineRow]:
             row.user_key,
             line.kind,
             line.description,
+            line.item,
             line.resource,
             line.quantity,
             line.unit_price,
-            invoices.dump_parts(line.parts),
+            dump_parts(line.parts),
             line.unit.start,
             line.unit.end,
             line.unit.invoice,

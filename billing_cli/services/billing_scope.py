@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from billing_cli.pricing.terms import TermsHistory
-    from billing_cli.store.invoices import InvoiceRow
+    from billing_cli.store.invoice_rows import ClaimRow, InvoiceRow
     from billing_cli.store.unit_of_work import Transaction
 
 
@@ -175,7 +175,7 @@ def _billed_units(
     last = max(history.calendar.containing(start).end for _, start in asked)
     regular = {(i.user_key, i.period_start) for i in invoices.overlapping(tx, REGULAR, first, last)}
     custom = {i.id: i for i in invoices.overlapping(tx, CUSTOM, first, last)}
-    claimed: dict[int, list[invoices.ClaimRow]] = defaultdict(list)
+    claimed: dict[int, list[ClaimRow]] = defaultdict(list)
     for claim in invoices.claims(tx, first, last):
         claimed[claim.user_key].append(claim)
     seen: set[tuple[int, int]] = set()

@@ -12,7 +12,7 @@ from billing_cli.services import records
 from billing_cli.services.billing_run import BillingRun, Rules
 from billing_cli.services.billing_scope import Target
 from billing_cli.store import credits, invoices, restatements, terms, usage, users
-from billing_cli.store.invoices import CUSTOM, REGULAR, InvoiceRow, LineRow, Selection
+from billing_cli.store.invoices import CUSTOM, REGULAR, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.settings import Settings
+    from billing_cli.store.invoice_rows import InvoiceRow, LineRow
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
     Span = str | tuple[date, date] | None

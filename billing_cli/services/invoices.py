@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from billing_cli.app import App
-    from billing_cli.store.invoices import InvoiceRow, LineRow
+    from billing_cli.store.invoice_rows import InvoiceRow, LineRow
     from billing_cli.store.unit_of_work import UnitOfWork
 
     Advance = Callable[[int], None]

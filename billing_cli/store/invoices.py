@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, NamedTuple
+
+from billing_cli.store.invoice_rows import COLUMNS, BilledLine, ClaimRow, InvoiceRow, LineRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -12,108 +13,8 @@ if TYPE_CHECKING:
 
 REGULAR, CUSTOM = "regular", "custom"
 
-COLUMNS = (
-    "id",
-    "user_key",
-    "user_id",
-    "invoice_number",
-    "kind",
-    "period",
-    "period_start",
-    "period_end",
-    "currency",
-    "subtotal",
-    "tax",
-    "credits",
-    "total",
-    "tax_id",
-    "tax_name",
-    "tax_percent",
-    "status",
-    "created_at",
-    "sent_at",
-    "due_date",
-    "paid_at",
-    "voided_at",
-    "void_reason",
-    "written_off",
-    "superseded_by",
-)
 _ALL = ", ".join(f"i.{name}" for name in COLUMNS)
-
-
 _LONGEST_ID = 18
-
-
-class InvoiceRow(NamedTuple):
-    """A row of ``billing_invoices``, in the order of :data:`COLUMNS`."""
-
-    id: int
-    user_key: int
-    user_id: str
-    invoice_number: str | None
-    kind: str
-    period: str
-    period_start: int
-    period_end: int
-    currency: str
-    subtotal: int
-    tax: int
-    credits: int
-    total: int
-    tax_id: str | None
-    tax_name: str | None
-    tax_percent: str | None
-    status: str
-    created_at: int
-    sent_at: int | None
-    due_date: int | None
-    paid_at: int | None
-    voided_at: int | None
-    void_reason: str | None
-    written_off: int
-    superseded_by: int | None
-
-
-class LineRow(NamedTuple):
-    """A row of ``billing_invoice_lines``; ``parts`` is JSON text."""
-
-    invoice_id: int
-    position: int
-    user_key: int
-    kind: str
-    description: str
-    resource_type: str | None
-    quantity: str | None
-    unit_price: str | None
-    parts: str | None
-    unit_start: int
-    unit_end: int
-    unit_invoice: int | None
-    amount: int
-
-
-class BilledLine(NamedTuple):
-    """What a line bills, and the status of its invoice."""
-
-    invoice_id: int
-    invoice_status: str
-    user_key: int
-    unit_start: int
-    unit_invoice: int | None
-    resource_type: str
-    unit_price: str
-    parts: str
-    amount: int
-
-
-class ClaimRow(NamedTuple):
-    """A row of ``billing_claims``."""
-
-    user_key: int
-    start: int
-    stop: int
-    invoice_id: int
 
 
 class Selection(NamedTuple):
@@ -122,19 +23,6 @@ class Selection(NamedTuple):
     period: str | None = None
     users: tuple[str, ...] | None = None
     status: str | None = None
-
-
-def dump_parts(parts: dict[int, int] | None) -> str | None:
-    """Write exact quantities as JSON pairs of month seconds and base units."""
-    if parts is None:
-        return None
-    pairs = ",".join([f"[{month},{base}]" for month, base in sorted(parts.items())])
-    return f"[{pairs}]"
-
-
-def load_parts(text: str | None) -> dict[int, int]:
-    """Read what :func:`dump_parts` wrote."""
-    return {} if text is None else dict(json.loads(text))
 
 
 def listed(tx: Transaction, selection: Selection) -> Iterator[InvoiceRow]:
@@ -296,10 +184,10 @@ def lines_about(
         BilledLine(*row)
         for row in tx.rows(
             "SELECT l.invoice_id, i.status, l.user_key, l.unit_start, l.unit_invoice, "
-            "l.resource_type, l.unit_price, l.parts, l.amount FROM billing_invoice_lines l "
+            "l.item, l.unit_price, l.parts, l.amount FROM billing_invoice_lines l "
             "JOIN billing_invoices i ON i.id = l.invoice_id "
             f"WHERE l.user_key IN {those_users} AND l.unit_start IN {those_units} "
-            "AND l.resource_type IS NOT NULL AND i.superseded_by IS NULL",
+            "AND l.item IS NOT NULL AND i.superseded_by IS NULL",
             user_parameter,
             unit_parameter,
         )

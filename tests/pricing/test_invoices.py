@@ -157,7 +157,7 @@ class TestTermsHistory:
     @staticmethod
     def _terms(cpu: str) -> Terms:
         prices = {"cpu": cpu, "memory": "0", "storage": "0"}
-        return Terms("usage", "USD", prices, "UTC", 1, None, None)
+        return Terms("usage", "USD", prices, "UTC", 1, None, None, {}, {})
 
     def test_later_recorded_terms_replace_what_was_scheduled(self) -> None:
         history = TermsHistory(

@@ -18,7 +18,7 @@ ZONES = ("UTC", "America/New_York", "Asia/Kolkata", "America/Havana", "Australia
 
 def terms(zone: str = "UTC", day: int = 1, cpu: str = "0.05") -> Terms:
     prices = {"cpu": cpu, "memory": "0.01", "storage": "0.1"}
-    return Terms("usage", "USD", prices, zone, day, None, None)
+    return Terms("usage", "USD", prices, zone, day, None, None, {}, {})
 
 
 histories = st.builds(
