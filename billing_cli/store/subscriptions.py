@@ -1,0 +1,116 @@
+"""Subscriptions, and the phases that say which plan is held when."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from billing_cli.pricing.subscriptions import Phase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from billing_cli.store.unit_of_work import Row, Transaction
+
+_PHASES = (
+    "SELECT p.user_key, p.subscription_id, p.start_second, p.end_second, p.plan_id, "
+    "CASE WHEN EXISTS (SELECT 1 FROM billing_subscription_phases q "
+    "WHERE q.subscription_id = p.subscription_id AND q.end_second = p.start_second) "
+    "THEN 0 ELSE 1 END FROM billing_subscription_phases p "
+)
+_ORDER = "ORDER BY p.user_key, p.start_second"
+
+
+class SubscriptionRow(NamedTuple):
+    """A row of ``billing_subscriptions``."""
+
+    id: int
+    user_key: int
+    user_id: str
+    source: str
+    stripe_subscription_id: str | None
+    created_at: int
+    canceled_at: int | None
+
+
+class NewSubscription(NamedTuple):
+    """A subscription to store, with one phase."""
+
+    user_key: int
+    user_id: str
+    source: str
+    created_at: int
+    start: int
+    end: int
+    plan_id: str
+
+
+_COLUMNS = ", ".join(f"s.{name}" for name in SubscriptionRow._fields)
+
+
+def phases_of(tx: Transaction, users: Sequence[int]) -> dict[int, list[Phase]]:
+    """Return all phases of users, sorted by start; a user without any is not in the result."""
+    subquery, parameter = tx.numbers(users)
+    found: dict[int, list[Phase]] = {}
+    for row in tx.rows(f"{_PHASES}WHERE p.user_key IN {subquery} {_ORDER}", parameter):
+        found.setdefault(row[0], []).append(_phase(row))
+    return found
+
+
+def phases_between(tx: Transaction, start: int, stop: int) -> Iterator[Phase]:
+    """Yield everyone's phases that overlap ``[start, stop)``, by user key and start."""
+    for row in tx.stream(
+        f"{_PHASES}WHERE p.start_second < ? AND p.end_second > ? {_ORDER}", stop, start
+    ):
+        yield _phase(row)
+
+
+def _phase(row: Row) -> Phase:
+    user_key, subscription_id, start, end, plan_id, first = row
+    return Phase(user_key, subscription_id, start, end, plan_id, bool(first))
+
+
+def by_id(tx: Transaction, number: int) -> SubscriptionRow | None:
+    """Return a subscription, or None."""
+    row = tx.row(f"SELECT {_COLUMNS} FROM billing_subscriptions s WHERE s.id = ?", number)
+    return None if row is None else SubscriptionRow(*row)
+
+
+def of_user(tx: Transaction, user_key: int) -> list[SubscriptionRow]:
+    """Return a user's subscriptions, the oldest first."""
+    found = tx.rows(
+        f"SELECT {_COLUMNS} FROM billing_subscriptions s WHERE s.user_key = ? ORDER BY s.id",
+        user_key,
+    )
+    return [SubscriptionRow(*row) for row in found]
+
+
+def add(tx: Transaction, found: Sequence[NewSubscription]) -> list[int]:
+    """Store subscriptions with a phase each; return their ids."""
+    last = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_subscriptions")
+    numbered = list(enumerate(found, last + 1))
+    tx.insert(
+        "billing_subscriptions",
+        ("id", "user_key", "user_id", "source", "created_at"),
+        ((number, n.user_key, n.user_id, n.source, n.created_at) for number, n in numbered),
+    )
+    _insert_phases(tx, ((number, n.start, n.end, n.user_key, n.plan_id) for number, n in numbered))
+    return [number for number, _ in numbered]
+
+
+def replace_phases(tx: Transaction, number: int, phases: Iterable[Phase]) -> None:
+    """Give a subscription other phases."""
+    tx.execute("DELETE FROM billing_subscription_phases WHERE subscription_id = ?", number)
+    _insert_phases(tx, ((number, p.start, p.end, p.user_key, p.plan_id) for p in phases))
+
+
+def _insert_phases(tx: Transaction, rows: Iterable[Sequence[object]]) -> None:
+    tx.insert(
+        "billing_subscription_phases",
+        ("subscription_id", "start_second", "end_second", "user_key", "plan_id"),
+        rows,
+    )
+
+
+def set_canceled_at(tx: Transaction, number: int, moment: int | None) -> None:
+    """Remember when somebody asked for the end of a subscription; None where nobody does."""
+    tx.execute("UPDATE billing_subscriptions SET canceled_at = ? WHERE id = ?", moment, number)
