@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from billing_cli.store.unit_of_work import Transaction
 
+_ENCODER = msgspec.json.Encoder(order="deterministic")
 _COLUMNS = (
     "id",
     "told_as",
@@ -40,8 +42,18 @@ class Notice(NamedTuple):
 
 def tell(tx: Transaction, notices: Iterable[Notice], now: int) -> int:
     """Queue what has not been told yet; return how many that are."""
+    rows = _rows(tx, notices, now)
+    return tx.insert_new("billing_outbox", _COLUMNS, "told_as", rows) if rows else 0
+
+
+def append(tx: Transaction, notices: Iterable[Notice], now: int) -> None:
+    """Queue what cannot have been told yet, as :func:`tell` does, but faster."""
+    tx.insert("billing_outbox", _COLUMNS, _rows(tx, notices, now))
+
+
+def _rows(tx: Transaction, notices: Iterable[Notice], now: int) -> list[tuple[object, ...]]:
     last = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_outbox")
-    rows = [
+    return [
         (
             number,
             notice.identity,
@@ -51,8 +63,7 @@ def tell(tx: Transaction, notices: Iterable[Notice], now: int) -> int:
             notice.occurred_at,
             now,
             now,
-            json.dumps(notice.data, sort_keys=True),
+            _ENCODER.encode(notice.data).decode(),
         )
         for number, notice in enumerate(notices, last + 1)
     ]
-    return tx.insert_new("billing_outbox", _COLUMNS, "told_as", rows) if rows else 0
