@@ -13,7 +13,13 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.pricing.money import round_half_up
-from billing_cli.pricing.rating import amount_minor, in_line_order, shown_quantity, subtract
+from billing_cli.pricing.rating import (
+    RESOURCE_OF,
+    amount_minor,
+    in_line_order,
+    shown_quantity,
+    subtract,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -21,8 +27,13 @@ if TYPE_CHECKING:
     from billing_cli.pricing.rating import LineKey, Parts, Totals
     from billing_cli.pricing.terms import Tax
 
-USAGE, CORRECTION, CARRIED = "usage", "correction", "carried"
-RESOURCE_NAMES = {"cpu": "CPU", "memory": "Memory", "storage": "Storage"}
+USAGE, OVERAGE, PLAN, MANUAL = "usage", "overage", "plan", "manual"
+CORRECTION, CARRIED = "correction", "carried"
+_RESOURCE_NAMES = {"cpu": "CPU", "memory": "Memory", "storage": "Storage"}
+_NAMES = {
+    item: _RESOURCE_NAMES[resource] if item == resource else f"{_RESOURCE_NAMES[resource]} overage"
+    for item, resource in RESOURCE_OF.items()
+}
 
 
 class Unit(NamedTuple):
@@ -77,7 +88,11 @@ class Billed:
 
 
 class Line(NamedTuple):
-    """One line; ``amount`` in minor units, ``quantity`` as shown, ``parts`` exact."""
+    """One line; ``amount`` in minor units, ``quantity`` as shown, ``parts`` exact.
+
+    ``item`` is what the line bills (:data:`billing_cli.pricing.rating.LineKey`), None for lines
+    that are not about something metered or held.
+    """
 
     kind: str
     description: str
@@ -110,8 +125,11 @@ def unit_lines(
     the invoice shows it.
     """
     lines = []
-    for key in in_line_order(right.keys() if billed is None else right.keys() | billed.parts):
-        resource, price = key
+    keys = set(right)
+    if billed is not None:
+        keys |= {key for key in billed.parts if key[0] in RESOURCE_OF}
+    for key in in_line_order(keys):
+        item, price = key
         parts = right.get(key, {})
         amount = amount_minor(key, parts, currency)
         if billed is not None:
@@ -120,14 +138,15 @@ def unit_lines(
             parts = subtract(parts, settled_parts)
         if not amount and (correction or not parts):
             continue
-        name = RESOURCE_NAMES[resource]
+        name, resource = _NAMES[item], RESOURCE_OF[item]
+        kind = USAGE if item == resource else OVERAGE
         lines.append(
             Line(
-                kind=CORRECTION if correction else USAGE,
+                kind=CORRECTION if correction else kind,
                 description=f"{name}, correction for {unit.name}" if correction else name,
                 unit=unit,
                 amount=amount,
-                item=resource,
+                item=item,
                 resource=resource,
                 quantity=shown_quantity(resource, parts),
                 unit_price=price,

@@ -21,17 +21,29 @@ if TYPE_CHECKING:
 
 Parts = dict[int, int]
 LineKey = tuple[str, str]
-"""A resource and its unit price (decimal text): what shares a line on an invoice."""
+"""An item and its unit price (decimal text): what shares a line on an invoice.
+
+An item is a resource (``cpu``), overage of one (``overage:cpu``), or the fee of a plan by its
+interval (``month:pro``).
+"""
 
 Totals = dict[LineKey, Parts]
 
-MONTHLY = frozenset({"storage"})
-"""Resources whose unit depends on the length of the month."""
+OVERAGE_ITEMS = {resource: f"overage:{resource}" for resource in RESOURCES}
+RESOURCE_OF = {item: item for item in RESOURCES} | {
+    item: resource for resource, item in OVERAGE_ITEMS.items()
+}
+"""The resource of each item that has one."""
+
+_ORDER = tuple(RESOURCE_OF)
+
+MONTHLY = frozenset({"storage", OVERAGE_ITEMS["storage"]})
+"""Items whose unit depends on the length of the month."""
 
 
-def month_of(resource: str, month_seconds: int) -> int:
+def month_of(item: str, month_seconds: int) -> int:
     """Return under which month length a record counts in :data:`Parts`."""
-    return month_seconds if resource in MONTHLY else 0
+    return month_seconds if item in MONTHLY else 0
 
 
 def add_to(totals: Totals, key: LineKey, month_seconds: int, base: int) -> None:
@@ -70,7 +82,7 @@ def cost(resource: str, parts: Mapping[int, int], unit_price: str) -> Fraction:
 
 def amount_minor(key: LineKey, parts: Mapping[int, int], currency: str) -> int:
     """Return a line's amount: the exact cost, rounded once, half away from zero."""
-    numerator, denominator = quantity_ratio(key[0], parts)
+    numerator, denominator = quantity_ratio(RESOURCE_OF[key[0]], parts)
     price, scale = _minor_price(key[1], currency)
     return round_ratio(numerator * price, denominator * scale)
 
@@ -81,13 +93,13 @@ def shown_quantity(resource: str, parts: Mapping[int, int]) -> str:
 
 
 def in_line_order(keys: Iterable[LineKey]) -> list[LineKey]:
-    """Sort lines: cpu, memory, storage, and the cheaper price first."""
+    """Sort lines: cpu, memory, storage, then their overage, and the cheaper price first."""
     return sorted(keys, key=_place)
 
 
 @lru_cache(maxsize=4_096)
 def _place(key: LineKey) -> tuple[int, Decimal]:
-    return RESOURCES.index(key[0]), Decimal(key[1])
+    return _ORDER.index(key[0]), Decimal(key[1])
 
 
 @lru_cache(maxsize=4_096)

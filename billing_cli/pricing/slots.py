@@ -81,24 +81,38 @@ def _cuts(history: TermsHistory, low: int, stop: int) -> set[int]:
 
 
 class Stretch(NamedTuple):
-    """``[start, stop)`` in which every record of a resource has one price and one month."""
+    """``[start, stop)`` in which every record of a resource has one price, month and period."""
 
     start: int
     stop: int
     month_seconds: int
     prices: Mapping[str, str]
+    period_start: int
+    period_end: int
+    mode: str
 
 
 def stretches(history: TermsHistory, start: int, stop: int) -> list[Stretch]:
-    """Cut ``[start, stop)`` only where prices or the calendar month change."""
+    """Cut ``[start, stop)`` only where prices, the calendar month or the period change."""
     found = []
     # Months are counted anew from each change on: another time zone has other ones.
     for left, right in pairwise([start, *history.changes(start, stop), stop]):
         at = left
         while at < right:
             low, high = history.calendar.month_bounds(at)
-            end = min(high, right)
-            found.append(Stretch(at, end, high - low, history.at(at).prices))
+            period = history.calendar.containing(at)
+            end = min(high, period.end, right)
+            found.append(
+                Stretch(
+                    at,
+                    end,
+                    high - low,
+                    history.at(at).prices,
+                    period.start,
+                    period.end,
+                    history.mode_of(period.start),
+                )
+            )
             at = end
     return found
 

@@ -16,6 +16,7 @@ from billing_cli.pricing.plans import Plan
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+NO_TAX = "none"
 RESOURCES = ("cpu", "memory", "storage")
 _RATE_KEYS = {
     "cpu": "cpu_per_core_hour",
@@ -77,6 +78,13 @@ class Terms:
                 for plan in document["subscriptionPlans"]
             },
         )
+
+
+    def tax_for(self, choice: str | None) -> Tax | None:
+        """Return the tax of a user who chose a rate's id or ``none``; None is the default."""
+        if choice is None:
+            return self.tax
+        return None if choice == NO_TAX else self.taxes.get(choice, self.tax)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,15 +12,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from billing_cli.pricing.invoices import Unit
-from billing_cli.pricing.rating import Totals, add_to
+from billing_cli.pricing.rating import OVERAGE_ITEMS, Totals, add_to
 from billing_cli.pricing.slots import Stretch, stretches
 from billing_cli.pricing.spans import without
-from billing_cli.store import invoices, restatements, state, terms, totals
+from billing_cli.store import invoices, restatements, state, subscriptions, terms, totals
 from billing_cli.store.invoices import CUSTOM, REGULAR
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
+    from billing_cli.pricing.periods import Period
+    from billing_cli.pricing.spans import Span
+    from billing_cli.pricing.subscriptions import Phase
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.store.invoice_rows import ClaimRow, InvoiceRow
     from billing_cli.store.unit_of_work import Transaction
@@ -52,6 +55,8 @@ class Restated:
     """A unit billed earlier whose records may say something else by now."""
 
     unit: Unit
+    spans: list[Span]
+    """What of its time is its own."""
     totals: Totals = field(default_factory=dict)
 
 
@@ -63,8 +68,8 @@ class Gathered:
     stretches: list[Stretch]
     held: dict[int, list[int]]
     """By user: void invoices inside the target that wait to be billed again."""
-    pieces: dict[int, list[tuple[int, int]]]
-    """By user: what a custom target takes, where that is not all of it."""
+    pieces: dict[int, list[Span]]
+    """By user: what the target's unit has of its time, where that is not all of it."""
     restated: dict[int, list[Restated]]
     settled: dict[int, list[int]]
     """By user: the restatement hints that billing this target answers."""
@@ -89,9 +94,13 @@ def gather(tx: Transaction, history: TermsHistory, target: Target) -> Gathered:
     totals.sum_period(tx, cuts, target.users, untaken=bool(taken))
     restated, settled = _restated(tx, history, target, released)
     wanted = {*restated, *settled, *drafts}
+    holders = None
+    if any(cut.mode != "usage" for cut in cuts):
+        holders = (target.start, target.end)
     if target.users is not None:
-        wanted &= set(target.users)
-    totals.load_users(tx, wanted)
+        wanted = (wanted & set(target.users)) if holders is None else set(target.users)
+        holders = None
+    totals.load_users(tx, wanted, holders)
     return Gathered(
         rewrites=state.rewrites(tx),
         stretches=cuts,
@@ -102,10 +111,10 @@ def gather(tx: Transaction, history: TermsHistory, target: Target) -> Gathered:
     )
 
 
-def _taken(tx: Transaction, target: Target, released: set[int]) -> dict[int, list[tuple[int, int]]]:
+def _taken(tx: Transaction, target: Target, released: set[int]) -> dict[int, list[Span]]:
     """Return which of users' time inside the target belongs to other invoices."""
-    taken: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    own: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    taken: dict[int, list[Span]] = defaultdict(list)
+    own: dict[int, list[Span]] = defaultdict(list)
     own_drafts = _own_custom_drafts(tx, target)
     for claim in invoices.claims(tx, target.start, target.end):
         spans = own if claim.invoice_id in own_drafts | released else taken
@@ -147,14 +156,11 @@ def _restated(
     if released:
         for user, start, end in invoices.correction_units(tx, sorted(released)):
             asked |= {(user, period.start) for period in history.calendar.between(start, end)}
-    found: list[tuple[int, Restated]] = []
-    ranges: list[totals.Range] = []
-    for user, unit, spans in _billed_units(tx, history, target, asked):
-        ranges += [totals.Range(len(found), user, *span) for span in spans]
-        found.append((user, Restated(unit)))
-    if ranges:
-        for ordinal, resource, price, month, base in totals.sum_ranges(tx, ranges):
-            add_to(found[ordinal][1].totals, (resource, price), month, base)
+    found = [
+        (user, Restated(unit, spans))
+        for user, unit, spans in _billed_units(tx, history, target, asked)
+    ]
+    _sum_restated(tx, history, found)
     by_user: dict[int, list[Restated]] = defaultdict(list)
     for user, unit_found in sorted(found, key=lambda pair: (pair[0], pair[1].unit[:2])):
         by_user[user].append(unit_found)
@@ -164,9 +170,37 @@ def _restated(
     return by_user, settled
 
 
+def _sum_restated(
+    tx: Transaction, history: TermsHistory, found: Sequence[tuple[int, Restated]]
+) -> None:
+    """Add up what is right for units, from the records that are charged for in their modes."""
+    phases = subscriptions.phases_of(tx, sorted({user for user, _ in found}))
+    ranges: dict[bool, list[totals.Range]] = {True: [], False: []}
+    for ordinal, (user, restated) in enumerate(found):
+        for start, stop in restated.spans:
+            for period in history.calendar.between(start, stop):
+                by_session = is_by_session(history, period, phases.get(user, ()))
+                span = max(start, period.start), min(stop, period.end)
+                ranges[by_session].append(totals.Range(ordinal, user, *span))
+    for by_session, some in ranges.items():
+        for ordinal, kind, resource, price, month, base in totals.sum_ranges(
+            tx, some, sessions=by_session
+        ):
+            item = OVERAGE_ITEMS[resource] if kind == "overage" else resource
+            add_to(found[ordinal][1].totals, (item, price), month, base)
+
+
+def is_by_session(history: TermsHistory, period: Period, phases: Iterable[Phase]) -> bool:
+    """Tell whether a user's sessions are charged for in a period, and not what exceeds a plan."""
+    mode = history.mode_of(period.start)
+    if mode == "hybrid":
+        return not any(p.start < period.end and p.end > period.start for p in phases)
+    return mode == "usage"
+
+
 def _billed_units(
     tx: Transaction, history: TermsHistory, target: Target, asked: set[tuple[int, int]]
-) -> Iterable[tuple[int, Unit, list[tuple[int, int]]]]:
+) -> Iterable[tuple[int, Unit, list[Span]]]:
     """Yield ``(user, unit, its spans)`` of the units in users' periods that are past changing."""
     if not asked:
         return

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING
 from billing_cli.errors import ConflictError, NotFoundError, UsageError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.services import records
-from billing_cli.services.billing_run import BillingRun, Rules
+from billing_cli.services.billing_issue import Rules
+from billing_cli.services.billing_run import BillingRun
 from billing_cli.services.billing_scope import Target
-from billing_cli.store import credits, invoices, restatements, terms, usage, users
+from billing_cli.store import credits, invoices, restatements, terms, totals, usage, users
 from billing_cli.store.invoices import CUSTOM, REGULAR, Selection
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from datetime import date
 
+    from billing_cli.pricing.periods import Period
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.settings import Settings
     from billing_cli.store.invoice_rows import InvoiceRow, LineRow
@@ -79,7 +81,7 @@ class Generation:
         last_end = calendar.containing(self.now).start
         self._meter(last_end)
         with self.uow.reading() as tx:
-            first = usage.first_record_start(tx)
+            first = self._first_billable(tx)
             if first is None or first >= last_end:
                 return []
             closed = terms.closed_periods(tx)
@@ -87,8 +89,21 @@ class Generation:
             return [
                 Target(p.name, p.start, p.end, REGULAR, explicit=False, users=keys)
                 for p in calendar.between(first, last_end)
-                if p.start not in closed and (corrections or usage.has_records(tx, p.start, p.end))
+                if p.start not in closed and (corrections or self._has_something(tx, p))
             ]
+
+    @staticmethod
+    def _first_billable(tx: Transaction) -> int | None:
+        """Return the first instant for which there could be anything to bill."""
+        starts = [usage.first_record_start(tx), totals.first_plan_start(tx)]
+        return min((start for start in starts if start is not None), default=None)
+
+    def _has_something(self, tx: Transaction, period: Period) -> bool:
+        if self.history.mode_of(period.start) != "usage" and totals.is_plan_held(
+            tx, period.start, period.end
+        ):
+            return True
+        return usage.has_records(tx, period.start, period.end)
 
     def _named(self, span: str | tuple[date, date], keys: tuple[int, ...] | None) -> Target:
         calendar = self.history.calendar
@@ -145,12 +160,6 @@ class Generation:
         return report
 
     def _check(self, target: Target, report: GenerateReport) -> None:
-        mode = self.history.at(target.start).mode
-        if mode != "usage":
-            raise ConflictError(
-                f"{target.name} is in the billing mode {mode!r}, which this version cannot invoice",
-                "only the mode 'usage' can be invoiced so far",
-            )
         if target.end <= self.now:
             return
         if self.finalize:

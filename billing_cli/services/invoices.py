@@ -164,12 +164,19 @@ def _line_of(line: LineRow, currency: str) -> dict[str, object]:
         "description": line.description,
         "resource_type": line.resource_type,
         "quantity": line.quantity,
-        "unit": None if line.resource_type is None else UNITS[line.resource_type],
+        "unit": _unit_of(line),
         "unit_price": line.unit_price,
         "amount": format_minor(line.amount, currency),
         "period_start": format_instant(line.unit_start),
         "period_end": format_instant(line.unit_end),
     }
+
+
+def _unit_of(line: LineRow) -> str | None:
+    if line.resource_type is not None:
+        return UNITS[line.resource_type]
+    # The fee of a plan: months or years held.
+    return None if line.item is None else f"{line.item.partition(':')[0]}s"
 
 
 def _instant(moment: int | None) -> str | None:

@@ -236,6 +236,7 @@ def delete_drafts(tx: Transaction, ids: Sequence[int]) -> None:
     """Delete drafts that have nothing to say any more."""
     for table, column in (
         ("billing_claims", "invoice_id"),
+        ("billing_manual_lines", "invoice_id"),
         ("billing_invoice_lines", "invoice_id"),
         ("billing_invoices", "id"),
     ):

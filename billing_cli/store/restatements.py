@@ -20,10 +20,10 @@ def add(tx: Transaction, found: Iterable[tuple[int, int]]) -> None:
 
 
 def add_unbilled(tx: Transaction, period_start: int) -> None:
-    """Remember a period for everyone who has totals in it (:mod:`.totals`) but no invoice."""
+    """Remember a period for everyone to bill in it (:mod:`.totals`) who has no invoice."""
     tx.execute(
         "INSERT INTO billing_restatements (user_key, period_start) "
-        "SELECT DISTINCT t.user_key, CAST(? AS BIGINT) FROM billing_totals t WHERE NOT EXISTS "
+        "SELECT DISTINCT t.user_key, CAST(? AS BIGINT) FROM billing_billable t WHERE NOT EXISTS "
         "(SELECT 1 FROM billing_invoices i WHERE i.user_key = t.user_key "
         "AND i.kind = 'regular' AND i.period_start = ?) "
         "ON CONFLICT (user_key, period_start) DO NOTHING",

@@ -28,11 +28,13 @@ class Range(NamedTuple):
 def sum_period(
     tx: Transaction, stretches: Sequence[Stretch], users: Sequence[int] | None, *, untaken: bool
 ) -> None:
-    """Sum the records of each stretch by user into a temporary table.
+    """Sum what is charged in each stretch by user into a temporary table.
 
-    A row holds a user's sums of one stretch, by its ordinal: grouping a million records by one
-    number is half the work of grouping them by user, resource, price and month. With
-    ``untaken``, without what :func:`load_taken` says is billed elsewhere.
+    A row holds a user's sums of one stretch, by its ordinal, and kind (``use`` or ``overage``):
+    grouping a million records by one number is half the work of grouping them by user, resource,
+    price and month. With ``untaken``, without what :func:`load_taken` says is billed elsewhere.
+    What is charged for are sessions in the mode ``usage``, and of users without a plan in the
+    mode ``hybrid``; otherwise the overage records.
     """
     conditions = ""
     if users is not None:
@@ -51,14 +53,32 @@ def sum_period(
     )
     # Made by its query and not filled by an INSERT, since PostgreSQL then uses all cores; such
     # a statement takes no parameters.
-    arms = " UNION ALL ".join(
-        f"SELECT r.user_key, {ordinal:d} AS ordinal, {sums} "
-        f"FROM billing_usage_records r WHERE r.start_time >= {stretch.start:d} "
-        f"AND r.start_time < {stretch.stop:d} {conditions} GROUP BY r.user_key"
-        for ordinal, stretch in enumerate(stretches)
-    )
+    arms = []
+    for ordinal, stretch in enumerate(stretches):
+        scope = (
+            f"r.start_time >= {stretch.start:d} AND r.start_time < {stretch.stop:d} {conditions}"
+        )
+        sessions = (
+            f"SELECT r.user_key, {ordinal:d} AS ordinal, 'use' AS kind, {sums} "
+            f"FROM billing_usage_records r WHERE {scope} GROUP BY r.user_key"
+        )
+        if stretch.mode == "hybrid":
+            # After summing: it is asked once for each user, not for each record.
+            sessions = (
+                f"SELECT * FROM ({sessions}) s WHERE NOT EXISTS "
+                "(SELECT 1 FROM billing_subscription_phases p WHERE p.user_key = s.user_key "
+                f"AND p.start_second < {stretch.period_end:d} "
+                f"AND p.end_second > {stretch.period_start:d})"
+            )
+        if stretch.mode != "subscription":
+            arms.append(sessions)
+        if stretch.mode != "usage":
+            arms.append(
+                f"SELECT r.user_key, {ordinal:d} AS ordinal, r.kind, {sums} "
+                f"FROM billing_overage_records r WHERE {scope} GROUP BY r.user_key, r.kind"
+            )
     tx.execute("DROP TABLE IF EXISTS billing_totals")
-    tx.execute(f"CREATE TEMPORARY TABLE billing_totals AS {arms}")
+    tx.execute(f"CREATE TEMPORARY TABLE billing_totals AS {' UNION ALL '.join(arms)}")
 
 
 def load_taken(tx: Transaction, taken: Iterable[tuple[int, int, int]]) -> None:
@@ -72,11 +92,22 @@ def load_taken(tx: Transaction, taken: Iterable[tuple[int, int, int]]) -> None:
     tx.analyze("billing_taken")
 
 
-def load_users(tx: Transaction, others: Iterable[int]) -> None:
-    """Collect whom to bill: everyone with totals, and some others, in byte order of their names."""
+def load_users(tx: Transaction, others: Iterable[int], holders: tuple[int, int] | None) -> None:
+    """Collect whom to bill, in byte order of their names.
+
+    That is everyone with totals, some others, and with ``holders`` everyone who holds a plan at
+    some moment from the first to the second instant, both included.
+    """
     text = 'text COLLATE "C"' if tx.is_postgres else "text"
     tx.temporary_table("billing_others", "user_key bigint NOT NULL")
     tx.insert("billing_others", ("user_key",), ((key,) for key in others))
+    if holders is not None:
+        tx.execute(
+            "INSERT INTO billing_others SELECT DISTINCT user_key FROM billing_subscription_phases "
+            "WHERE start_second <= ? AND end_second >= ?",
+            holders[1],
+            holders[0],
+        )
     tx.temporary_table("billing_billable", f"user_id {text} PRIMARY KEY, user_key bigint NOT NULL")
     tx.execute(
         "INSERT INTO billing_billable SELECT u.user_id, u.user_key FROM billing_users u "
@@ -101,23 +132,29 @@ def next_users(tx: Transaction, after: str | None, limit: int) -> list[tuple[int
     ]
 
 
-def totals_of(tx: Transaction, users: Sequence[int]) -> list[tuple[int, int, int, int, int]]:
-    """Return ``(user_key, stretch, cpu, memory, storage)`` of some users, in base units."""
+def totals_of(tx: Transaction, users: Sequence[int]) -> list[tuple[int, int, str, int, int, int]]:
+    """Return ``(user_key, stretch, kind, cpu, memory, storage)`` of some users, in base units."""
     subquery, parameter = tx.numbers(users)
     return tx.rows(
-        f"SELECT user_key, ordinal, {', '.join(RESOURCES)} "
+        f"SELECT user_key, ordinal, kind, {', '.join(RESOURCES)} "
         f"FROM billing_totals WHERE user_key IN {subquery}",
         parameter,
     )
 
 
 def sum_ranges(
-    tx: Transaction, ranges: Sequence[Range]
-) -> Iterator[tuple[int, str, str, int, int]]:
-    """Yield ``(ordinal, resource, unit price, month seconds, base units)`` of users' ranges.
+    tx: Transaction, ranges: Sequence[Range], *, sessions: bool
+) -> Iterator[tuple[int, str, str, str, int, int]]:
+    """Yield ``(ordinal, kind, resource, unit price, month seconds, base units)`` of users' ranges.
 
-    Records are scanned once over the whole stretch that the ranges cover.
+    With ``sessions`` the records of sessions count, otherwise those of overage. They are scanned
+    once over the whole stretch that the ranges cover.
     """
+    if not ranges:
+        return iter(())
+    kind, table = (
+        ("'use'", "billing_usage_records") if sessions else ("r.kind", "billing_overage_records")
+    )
     tx.temporary_table(
         "billing_ranges",
         "ordinal bigint NOT NULL, user_key bigint NOT NULL, start_second bigint NOT NULL, "
@@ -128,12 +165,29 @@ def sum_ranges(
     tx.analyze("billing_ranges")
     return iter(
         tx.rows(
-            f"SELECT x.ordinal, {_SUMS} "
-            "FROM billing_usage_records r CROSS JOIN billing_ranges x "
+            f"SELECT x.ordinal, {kind}, {_SUMS} "
+            f"FROM {table} r CROSS JOIN billing_ranges x "
             "WHERE r.start_time >= ? AND r.start_time < ? AND x.user_key = r.user_key "
             f"AND x.start_second <= r.start_time AND x.stop_second > r.start_time "
-            f"GROUP BY x.ordinal, {_GROUP}",
+            f"GROUP BY 1, 2, {_GROUP}",
             min(r.start for r in ranges),
             max(r.stop for r in ranges),
         )
     )
+
+
+def first_plan_start(tx: Transaction) -> int | None:
+    """Return the first instant at which anyone held a plan."""
+    value: int | None = tx.value("SELECT MIN(start_second) FROM billing_subscription_phases")
+    return value
+
+
+def is_plan_held(tx: Transaction, start: int, end: int) -> bool:
+    """Tell whether anyone holds a plan at some moment from one instant to another."""
+    found = tx.row(
+        "SELECT 1 FROM billing_subscription_phases WHERE start_second <= ? AND end_second > ? "
+        "LIMIT 1",
+        end,
+        start,
+    )
+    return found is not None

@@ -15,34 +15,15 @@ from billing_cli.services.generation import GenerateReport, Generation
 from billing_cli.settings import Settings, load_settings
 from billing_cli.store.engine import open_engine
 from billing_cli.store.schema import ensure_schema
+from billing_cli.store.tables import METADATA
 from billing_cli.store.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
 
-_TABLES = (
-    "billing_credit_uses",
-    "billing_credits",
-    "billing_claims",
-    "billing_invoice_lines",
-    "billing_invoices",
-    "billing_restatements",
-    "billing_reslices",
-    "billing_anomalies",
-    "billing_segments",
-    "billing_pending_sessions",
-    "billing_usage_records",
-    "billing_session_events",
-    "billing_sessions",
-    "billing_users",
-    "billing_event_origins",
-    "billing_rejected_lines",
-    "billing_closed_periods",
-    "billing_counters",
-    "billing_settings_versions",
-    "billing_state",
-)
+# What refers to others first.
+_TABLES = [table.name for table in reversed(METADATA.sorted_tables)]
 
 Snapshot = dict[str, list[tuple[Any, ...]]]
 
