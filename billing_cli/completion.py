@@ -1,4 +1,4 @@
-"""The values that shells complete: users, sessions, periods, invoices and rejected lines.
+"""The values that shells complete: users, sessions, periods, invoices, taxes and the like.
 
 Each is looked up in the database of the very command line that is being completed. These are
 Typer's ``autocompletion`` functions: they take the context of that line and the text before the
@@ -71,6 +71,18 @@ def rejected_lines(context: typer.Context, incomplete: str) -> list[str]:
     return _looked_up(context, incomplete, store.rejected_lines)
 
 
+def taxes(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of a tax, none or default."""
+    return _looked_up(context, incomplete, _taxes)
+
+
+def events(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of an emitted event."""
+    from billing_cli.store import completion as store
+
+    return _looked_up(context, incomplete, store.events)
+
+
 def matching(values: Iterable[str], incomplete: str) -> list[str]:
     """Complete one of some fixed values."""
     return _offered(value for value in values if value.startswith(incomplete))
@@ -122,3 +134,11 @@ def _periods(reader: Reader, prefix: str) -> Iterator[str]:
     )
     names = (history.calendar.containing(start).name for start in period_starts(reader))
     return (name for name in names if name.startswith(prefix))
+
+
+def _taxes(reader: Reader, prefix: str) -> Iterator[str]:
+    from billing_cli.store.completion import versions
+
+    recorded = versions(reader)
+    ids = [tax["id"] for tax in recorded[-1].document["taxes"]] if recorded else []
+    return (name for name in (*ids, "none", "default") if name.startswith(prefix))

@@ -70,13 +70,13 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
         yield from filter(None, [first and first._replace(raw=b"")])
         return
     try:
-        header = _Header(first.cells if isinstance(first, _Row) else ())
+        header = _Header(first.cells if isinstance(first, Row) else ())
     except ValueError as error:
         raw = first.raw[:KEPT_BYTES] if first.complete else b""
         yield FileProblem(first.number, ProblemKind.HEADER, str(error), raw)
         return
     for row in rows:
-        if not isinstance(row, _Row):
+        if not isinstance(row, Row):
             yield row
         elif len(row.cells) != header.width:
             reason = f"the header has {header.width} cells, the row {len(row.cells)}"
@@ -92,8 +92,11 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
             yield BadLine(row.number, row.raw[:KEPT_BYTES], reason, complete=False)
 
 
-class _Row(NamedTuple):
-    """The cells of a row, the line it starts at and what was written there."""
+class Row(NamedTuple):
+    """The cells of a row, the line it starts at and what was written there.
+
+    ``complete`` is False for a last row without a line end.
+    """
 
     number: int
     raw: bytes
@@ -139,7 +142,17 @@ class _Lines:
         self._again.extendleft(reversed(self._taken[1:]))
 
 
-def _rows(lines: _Lines) -> Iterator[_Row | BadLine | FileProblem]:
+def read_rows(
+    chunks: Iterable[bytes], delimiter: str = ","
+) -> Iterator[Row | BadLine | FileProblem]:
+    """Yield the rows of ``chunks``, the header among them; blank lines between rows are left out.
+
+    What cannot be read as CSV costs its first line, no more. A last row may lack its line end.
+    """
+    return _rows(_Lines(split_lines(chunks, rows=True)), delimiter)
+
+
+def _rows(lines: _Lines, delimiter: str = ",") -> Iterator[Row | BadLine | FileProblem]:
     """Yield the rows of ``lines``; one that cannot be read costs its first line, no more."""
     while (found := lines.next()) is not None:
         if not isinstance(found, Line):
@@ -148,7 +161,7 @@ def _rows(lines: _Lines) -> Iterator[_Row | BadLine | FileProblem]:
         if not found.raw.strip():
             continue
         try:
-            cells = next(csv.reader(lines.texts(found), strict=True), [])
+            cells = next(csv.reader(lines.texts(found), delimiter=delimiter, strict=True), [])
             "".join(cells).encode()
         except csv.Error as error:
             lines.give_back()
@@ -159,7 +172,7 @@ def _rows(lines: _Lines) -> Iterator[_Row | BadLine | FileProblem]:
         else:
             taken = lines.taken()
             raw = b"\n".join(line.raw for line in taken)
-            yield _Row(found.number, raw, cells, taken[-1].complete)
+            yield Row(found.number, raw, cells, taken[-1].complete)
             continue
         complete = found.complete and not lines.ran_out
         yield BadLine(found.number, found.raw[:KEPT_BYTES], reason, complete)

@@ -6,7 +6,6 @@ import re
 from decimal import Decimal
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Annotated, NoReturn
-from unicodedata import category
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
@@ -14,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.money import exponent
+from billing_cli.pricing.profiles import hides
 from billing_cli.settings.database_url import normalise_database_url
 
 if TYPE_CHECKING:
@@ -25,10 +25,6 @@ _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,20}", re.ASCII)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
-
-# Unicode's kinds of character that steer a terminal, or hide: controls, formats, line ends.
-_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
-_JOINERS = "\u200c\u200d"  # Of the formats, Persian and emoji need these.
 
 # Zones that differ from machine to machine, are placeholders, or count leap seconds.
 _UNFIT_ZONE = re.compile(r"(right|posix)/|(localtime|posixrules|Factory|leapseconds)$")
@@ -104,7 +100,7 @@ def _check_name(text: str) -> str:
         refuse("must not be blank")
     if len(text) > _LONGEST_NAME:
         refuse(f"must have at most {_LONGEST_NAME} characters")
-    if any(category(character) in _HIDDEN and character not in _JOINERS for character in text):
+    if hides(text):
         refuse(f"must not hold control characters: {quoted(text)}")
     return text
 

@@ -26,6 +26,7 @@ _STEPS_BETWEEN_CHECKS: Final = 100_000
 _LAST_CHARACTER: Final = "\U0010ffff"
 _DIGITS_OF_IDS: Final = 18
 _AFTER_ALL: Final = 2**62
+_EVENT: Final = "evt_"
 
 _PERIOD_BEFORE: Final = (
     "SELECT MAX(start) FROM ("
@@ -126,6 +127,14 @@ def drafts(reader: Reader, prefix: str) -> Iterator[str]:
 def rejected_lines(reader: Reader, prefix: str) -> Iterator[str]:
     """Yield the ids of rejected lines, the newest first."""
     return _ids(reader, "billing_rejected_lines", prefix)
+
+
+def events(reader: Reader, prefix: str) -> Iterator[str]:
+    """Yield the ids of emitted events, the newest first."""
+    digits = prefix.removeprefix(_EVENT)
+    if digits != prefix or _EVENT.startswith(prefix):
+        for number in _ids(reader, "billing_outbox", "" if digits == prefix else digits):
+            yield f"{_EVENT}{number}"
 
 
 def period_starts(reader: Reader) -> Iterator[int]:

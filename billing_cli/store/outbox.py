@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from billing_cli.store.unit_of_work import Transaction
 
@@ -52,7 +52,7 @@ def append(tx: Transaction, notices: Iterable[Notice], now: int) -> None:
 
 
 def _rows(tx: Transaction, notices: Iterable[Notice], now: int) -> list[tuple[object, ...]]:
-    last = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_outbox")
+    last = newest(tx)
     return [
         (
             number,
@@ -67,3 +67,91 @@ def _rows(tx: Transaction, notices: Iterable[Notice], now: int) -> list[tuple[ob
         )
         for number, notice in enumerate(notices, last + 1)
     ]
+
+
+class Selection(NamedTuple):
+    """Which events; None is any. ``since`` and ``until`` bound when they occurred, half-open.
+
+    ``limit`` keeps the newest; ``last_id`` leaves out what was told later.
+    """
+
+    type: str | None = None
+    user_key: int | None = None
+    since: int | None = None
+    until: int | None = None
+    ids: tuple[int, ...] | None = None
+    limit: int | None = None
+    last_id: int | None = None
+
+
+class ToldRow(NamedTuple):
+    """An event as it is kept; ``data`` is JSON."""
+
+    id: int
+    type: str
+    user_id: str | None
+    occurred_at: int
+    recorded_at: int
+    queued_at: int
+    data: str
+
+
+_TOLD = ", ".join(ToldRow._fields)
+
+
+def listed(tx: Transaction, selection: Selection) -> Iterator[ToldRow]:
+    """Yield the events of a selection in the order in which they occurred, then were told."""
+    condition, parameters = _condition(tx, selection)
+    if selection.limit is not None:
+        condition = (
+            f"id IN (SELECT id FROM billing_outbox WHERE {condition} "
+            "ORDER BY occurred_at DESC, id DESC LIMIT ?)"
+        )
+        parameters.append(selection.limit)
+    for row in tx.stream(
+        f"SELECT {_TOLD} FROM billing_outbox WHERE {condition} ORDER BY occurred_at, id",
+        *parameters,
+    ):
+        yield ToldRow(*row)
+
+
+def known_ids(tx: Transaction, ids: Sequence[int]) -> set[int]:
+    """Return those of some ids that an event has."""
+    subquery, parameter = tx.numbers(ids)
+    return {
+        row[0]
+        for row in tx.rows(f"SELECT id FROM billing_outbox WHERE id IN {subquery}", parameter)
+    }
+
+
+def queue_again(tx: Transaction, selection: Selection, now: int) -> int:
+    """Have the events of a selection told again; return how many that are."""
+    condition, parameters = _condition(tx, selection)
+    return tx.execute(
+        f"UPDATE billing_outbox SET queued_at = ? WHERE {condition}", now, *parameters
+    )
+
+
+def _condition(tx: Transaction, selection: Selection) -> tuple[str, list[object]]:
+    parts, parameters = ["1 = 1"], list[object]()
+    for text, value in (
+        ("type = ?", selection.type),
+        ("user_key = ?", selection.user_key),
+        ("occurred_at >= ?", selection.since),
+        ("occurred_at < ?", selection.until),
+        ("id <= ?", selection.last_id),
+    ):
+        if value is not None:
+            parts.append(text)
+            parameters.append(value)
+    if selection.ids is not None:
+        subquery, parameter = tx.numbers(selection.ids)
+        parts.append(f"id IN {subquery}")
+        parameters.append(parameter)
+    return " AND ".join(parts), parameters
+
+
+def newest(tx: Transaction) -> int:
+    """Return the number of the newest event, 0 where there is none."""
+    number: int = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_outbox")
+    return number

@@ -1,0 +1,26 @@
+"""The events that are told to others: every type there is, and what it tells of."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TYPES: Final = {
+    "billing.user.created": "a user was added by command",
+    "billing.subscription.created": "a user got a plan",
+    "billing.subscription.changed": "a subscription goes on with another plan",
+    "billing.subscription.canceled": "the end of a subscription was asked for",
+    "billing.subscription.resumed": "a subscription goes on after all",
+    "billing.invoice.created": "an invoice was finalized and numbered",
+    "billing.invoice.paid": "nothing is owed on an invoice any more",
+    "billing.invoice.overdue": "an invoice was not paid when it was due",
+    "billing.invoice.voided": "an invoice was voided",
+    "billing.payment.received": "a payment came in",
+    "billing.payment.failed": "a payment did not come in",
+    "billing.payment.refunded": "money of a payment was given back",
+    "billing.credit.granted": "a user was given a credit",
+    "billing.credit_note.created": "a part of an invoice was taken back",
+    "billing.quota.warning": "use reached the alert threshold of a limit",
+    "billing.quota.exceeded": "use went over a limit",
+    "billing.account.suspended": "a user was suspended",
+    "billing.account.resumed": "a user is suspended no longer",
+}
