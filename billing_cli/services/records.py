@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_cli.pricing.slots import HOUR, slot_start, slots
+from billing_cli.services import overage
 from billing_cli.services import sessions as timelines
+from billing_cli.services.pacing import next_span
 from billing_cli.store import sessions, state, usage
 
 if TYPE_CHECKING:
@@ -15,10 +17,6 @@ if TYPE_CHECKING:
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
-# A batch grows while it makes few records and shrinks when it makes many, so that neither an
-# idle decade nor a busy hour makes a bad transaction.
-_FEW_RECORDS, _MANY_RECORDS = 25_000, 200_000
-_LONGEST_SPAN = 64 * 24 * HOUR
 _RESLICED_SESSIONS = 5_000
 
 
@@ -48,16 +46,11 @@ def run(
     folded = timelines.refresh(uow, history, advance)
     report = MeterReport(folded.sessions, folded.rewritten, folded.anomalies)
     report.records += _mend(uow, history, now, advance)
+    report.records += overage.mend(uow, history, now, advance)
     report.records += _Forward(uow, history, until, now, advance).run()
     with uow.reading() as tx:
         report.metered_until = state.metered_until(tx)
     return report
-
-
-def _next_span(span: int, records: int) -> int:
-    if records < _FEW_RECORDS:
-        return min(span * 2, _LONGEST_SPAN)
-    return max(span // 2, HOUR) if records > _MANY_RECORDS else span
 
 
 def _mend(uow: UnitOfWork, history: TermsHistory, now: int, advance: Callable[[int], None]) -> int:
@@ -79,7 +72,7 @@ def _mend(uow: UnitOfWork, history: TermsHistory, now: int, advance: Callable[[i
             sessions.advance_reslices(tx, keys, stop, last=stop >= metered)
             state.count_rewrite(tx)
         records += made
-        span = _next_span(span, made)
+        span = next_span(span, made)
         advance(len(keys))
 
 
@@ -108,7 +101,7 @@ class _Forward:
                     return records
                 made = self._slice(tx, start)
             records += made
-            self.span = _next_span(self.span, made)
+            self.span = next_span(self.span, made)
             self.advance(1)
 
     def _start(self, tx: Transaction) -> int | None:
@@ -127,17 +120,27 @@ class _Forward:
         if stop == self.until and self.carried is None:
             usage.load_slots(tx, slots(self.history, start, stop))
             made = usage.slice_span(tx, start, stop, self.now, growing=growing)
+            made += overage.extend(tx, self.history, (start, stop), self.now, carried=False)
             state.set_metered_until(tx, stop)
             return made
         mark = (start, state.folds(tx))
         usage.carry_over(tx, start, stop, first=self.carried != mark)
         if usage.is_idle(tx):
+            # Overage of a slot ends where it is metered to, though nothing runs any more.
+            made = self._extend(tx, start, stop) if growing else 0
             coming = usage.next_segment_start(tx, stop)
-            stop = self.until if coming is None else min(self.until, coming - coming % HOUR)
-            made = 0
+            if coming is None:
+                stop = self.until
+            else:
+                # A slot may begin inside the hour, after the idle one.
+                stop = min(self.until, max(stop, coming - coming % HOUR))
         else:
             usage.load_slots(tx, slots(self.history, start, stop))
             made = usage.slice_carried(tx, self.now, growing=growing)
+            made += self._extend(tx, start, stop)
         state.set_metered_until(tx, stop)
         self.carried = (stop, mark[1])
         return made
+
+    def _extend(self, tx: Transaction, start: int, stop: int) -> int:
+        return overage.extend(tx, self.history, (start, stop), self.now, carried=True)

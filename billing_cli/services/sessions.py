@@ -15,7 +15,7 @@ from billing_cli.pricing.timelines import (
     first_difference,
     fold,
 )
-from billing_cli.store import restatements, sessions, state, usage
+from billing_cli.store import overage, restatements, sessions, state, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -183,6 +183,9 @@ def _undo_metering(
             if r.user_key is not None and r.differs_from is not None
         ),
     )
+    overage.add_stale_holders(
+        tx, ((user, r.differs_from or 0) for r in stale for user in _users(r))
+    )
     restatements.add(tx, _restated(history, stale, metered))
     state.count_rewrite(tx)
 
@@ -210,8 +213,13 @@ def _restated(
     for refold in stale:
         ends = [segments[-1].end for segments in (refold.old, refold.new) if segments]
         last = min(metered, max(ends))
-        users = {u for u in (refold.session.user_key, refold.user_key) if u is not None}
+        users = _users(refold)
         # The running period, too: a custom invoice may have billed a part of it.
         for period in history.calendar.between(refold.differs_from or 0, last):
             for user in users:
                 yield user, period.start
+
+
+def _users(refold: Refold) -> set[int]:
+    """Return whose usage a new timeline changes: the owner's, and the one's before."""
+    return {user for user in (refold.session.user_key, refold.user_key) if user is not None}

@@ -8,7 +8,8 @@ from billing_cli.errors import ConflictError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.slots import HOUR
 from billing_cli.pricing.terms import Terms, TermsHistory
-from billing_cli.store import sessions, state, terms, usage
+from billing_cli.services import overage as overages
+from billing_cli.store import overage, sessions, state, terms, usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -118,12 +119,14 @@ def _remeter(tx: Transaction, old: TermsHistory, new: TermsHistory, effective: i
     """Undo metering beyond the instant from which slicing or timelines differ."""
     if old.heartbeat_timeouts() != new.heartbeat_timeouts():
         sessions.refold_heartbeats(tx)
+    overages.follow_calendar(tx, old, new, effective)
     metered = state.metered_until(tx)
     if metered is None or effective >= metered:
         return None
     # Records are cut at the hour, so from the hour on they are made again, now cut at the change.
     hour = effective - effective % HOUR
     usage.delete_records_from(tx, hour)
+    overage.delete_from(tx, hour)
     state.set_metered_until(tx, hour)
     state.count_rewrite(tx)
     return hour
