@@ -115,6 +115,11 @@ def parse_moment(text: str, option: str) -> int:
     return second
 
 
+def parse_date_or_moment(text: str, option: str) -> date | int:
+    """Return the local date, or the whole second of an instant, that ``text`` names."""
+    return parse_date(text, option) if _DATE.fullmatch(text) else parse_moment(text, option)
+
+
 def parse_span(
     period: str | None, first: str | None, last: str | None
 ) -> str | tuple[date, date] | None:

@@ -51,6 +51,8 @@ _COLUMNS = (
     Column("tax", numeric=True, wide=True),
     Column("credits", numeric=True, wide=True),
     Column("total", numeric=True),
+    Column("amount_paid", numeric=True, table=False),
+    Column("amount_due", numeric=True, wide=True),
     Column("currency", wide=True),
     Column("status"),
     Column("created_at", table=False),
@@ -58,7 +60,8 @@ _COLUMNS = (
     Column("due_date", wide=True),
     Column("paid_at", table=False),
 )
-_LINES = (
+LINES = (
+    Column("line", numeric=True),
     Column("description"),
     Column("quantity", numeric=True),
     Column("unit"),
@@ -116,7 +119,7 @@ def generate(
             made = stack.enter_context(
                 service.generate(app, span, users, advance, finalize=finalize, dry_run=dry_run)
             )
-        _tell(made, output, "nothing to invoice")
+        tell(made, output, "nothing to invoice")
 
 
 @cli.command("list")
@@ -159,14 +162,17 @@ def show(
     from billing_cli.services import invoices as service
 
     app: App = context.obj
-    found = service.show(app, invoice)
+    emit_invoice(service.show(app, invoice), output)
+
+
+def emit_invoice(found: dict[str, object], output: OutputFormat) -> None:
+    """Print an invoice with its lines; people see only what there is something to say about."""
     if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
-        # For people: only what there is something to say about.
         found = {
             key: value for key, value in found.items() if value is not None and value is not False
         }
     footer = {"description": "Subtotal", "amount": found["subtotal"]}
-    emit_object(found, output, sections=[Section("lines", _LINES, footer=footer)])
+    emit_object(found, output, sections=[Section("lines", LINES, footer=footer)])
 
 
 @cli.command()
@@ -201,7 +207,7 @@ def finalize(
             made = stack.enter_context(
                 service.finalize(app, invoices or [], period, advance, dry_run=dry_run)
             )
-        _tell(made, output, "no drafts to finalize")
+        tell(made, output, "no drafts to finalize")
 
 
 @cli.command()
@@ -232,7 +238,8 @@ def _emit(rows: Iterator[dict[str, object]], output: OutputFormat, empty: str) -
         emit(rows, _COLUMNS, output)
 
 
-def _tell(made: Made, output: OutputFormat, empty: str) -> None:
+def tell(made: Made, output: OutputFormat, empty: str) -> None:
+    """Print the invoices that a command made, and what there is to say about them."""
     if made.warning:
         warn(made.warning)
     _emit(made.rows, output, empty)

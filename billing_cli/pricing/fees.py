@@ -56,19 +56,27 @@ class Fee(NamedTuple):
 
 
 def unit_fees(
-    history: TermsHistory, phases: Sequence[Phase], unit: Unit, spans: Iterable[Span]
+    history: TermsHistory,
+    phases: Sequence[Phase],
+    unit: Unit,
+    spans: Iterable[Span],
+    until: int | None = None,
 ) -> list[Fee]:
     """Return the fees that a unit's invoice carries, in order of time.
 
     ``spans`` are what of the unit's time is its own, the rest being billed elsewhere: they bound
-    what accrues in arrears. Fees in advance belong to regular periods alone. A plan that costs
+    what accrues in arrears. Fees in advance belong to regular periods alone. With ``until`` only
+    what has accrued by then counts, and what is due in advance by then. A plan that costs
     nothing has no fee.
     """
     if not phases:
         return []
-    found = [fee for span in spans for fee in _in_arrears(history, phases, span)]
+    last = unit.end if until is None else min(until, unit.end)
+    found = [
+        fee for start, end in spans for fee in _in_arrears(history, phases, (start, min(end, last)))
+    ]
     if unit.invoice is None:
-        found += _in_advance(history, phases, unit)
+        found += [fee for fee in _in_advance(history, phases, unit) if fee.start <= last]
     return sorted((fee for fee in found if fee.holding.plan.fee), key=lambda fee: fee[:2])
 
 

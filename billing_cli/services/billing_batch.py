@@ -37,6 +37,8 @@ class Batch:
     history: TermsHistory
     target: Target
     gathered: Gathered
+    now: int
+    """What has not come by then is not billed."""
     totals: dict[int, Totals] = field(default_factory=lambda: defaultdict(dict))
     phases: dict[int, list[Phase]] = field(default_factory=dict)
     taxes: dict[int, str] = field(default_factory=dict)
@@ -47,16 +49,17 @@ class Batch:
     billed: dict[UnitKey, Billed] = field(default_factory=lambda: defaultdict(Billed))
 
     @classmethod
-    def read(
+    def read(  # noqa: PLR0913, PLR0917 - what a run is about
         cls,
         tx: Transaction,
         history: TermsHistory,
         target: Target,
         gathered: Gathered,
         keys: Sequence[int],
+        now: int,
     ) -> Batch:
         """Read everything about some users in a few queries."""
-        batch = cls(history, target, gathered)
+        batch = cls(history, target, gathered, now)
         for user, ordinal, kind, *sums in totals.totals_of(tx, keys):
             stretch = gathered.stretches[ordinal]
             for resource, base in zip(RESOURCES, sums, strict=True):
@@ -152,7 +155,7 @@ class Batch:
         lines: list[Line] = []
         phases = self.phases.get(user_key)
         if phases or billed:
-            fees = unit_fees(self.history, phases or (), unit, spans)
+            fees = unit_fees(self.history, phases or (), unit, spans, self.now)
             lines += fee_lines(self.history, unit, fees, billed, correction=correction)
         return lines + unit_lines(unit, usage, billed, currency, correction=correction)
 

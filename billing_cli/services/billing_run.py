@@ -89,7 +89,7 @@ class BillingRun:
 
     def _bill(self, tx: Transaction, gathered: Gathered, users: list[tuple[int, str]]) -> None:
         keys = [key for key, _ in users]
-        batch = Batch.read(tx, self._rules.history, self._target, gathered, keys)
+        batch = Batch.read(tx, self._rules.history, self._target, gathered, keys, self._rules.now)
         made: list[Made] = []
         empty: list[int] = []
         settled: list[tuple[int, int]] = []

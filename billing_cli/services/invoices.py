@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from billing_cli.app import App
     from billing_cli.store.invoice_rows import InvoiceRow, LineRow
-    from billing_cli.store.unit_of_work import UnitOfWork
+    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
     Advance = Callable[[int], None]
 
@@ -103,9 +103,16 @@ def listing(
 def show(app: App, reference: str) -> dict[str, object]:
     """Return an invoice with its lines."""
     with app.unit_of_work() as uow, uow.reading() as tx:
-        row, lines = generation.show(tx, reference)
+        return show_in(tx, reference)
+
+
+def show_in(tx: Transaction, reference: str) -> dict[str, object]:
+    """Return an invoice with its lines, as a transaction sees it."""
+    row, lines = generation.show(tx, reference)
     return {
         **row_of(row),
+        "overdue_at": _instant(row.overdue_at),
+        "memo": row.memo,
         "tax_name": row.tax_name,
         "tax_percent": row.tax_percent,
         "voided_at": _instant(row.voided_at),
@@ -131,7 +138,7 @@ def sums(rows: Sequence[Mapping[str, object]]) -> dict[str, object] | None:
     if len(rows) < 2 or len({row["currency"] for row in rows}) != 1:  # noqa: PLR2004 - one row is its own sum
         return None
     footer: dict[str, object] = {"invoice_number": f"{len(valid)} invoices"}
-    for name in ("subtotal", "tax", "credits", "total"):
+    for name in ("subtotal", "tax", "credits", "total", "amount_due"):
         footer[name] = str(sum((Decimal(str(row[name])) for row in valid), Decimal(0)))
     return footer
 
@@ -150,16 +157,24 @@ def row_of(row: InvoiceRow) -> dict[str, object]:
         "credits": format_minor(row.credits, row.currency),
         "total": format_minor(row.total, row.currency),
         "currency": row.currency,
+        "amount_paid": format_minor(row.amount_paid, row.currency),
+        "amount_due": format_minor(amount_due(row), row.currency),
         "status": row.status,
         "created_at": format_instant(row.created_at),
         "sent_at": _instant(row.sent_at),
-        "due_date": _instant(row.due_date),
+        "due_date": _instant(row.due_date or row.due_override),
         "paid_at": _instant(row.paid_at),
     }
 
 
+def amount_due(row: InvoiceRow) -> int:
+    """Return what is owed of an invoice: of a draft and a void one nothing is."""
+    return row.due if row.status in {"sent", "overdue"} else 0
+
+
 def _line_of(line: LineRow, currency: str) -> dict[str, object]:
     return {
+        "line": line.position,
         "kind": line.kind,
         "description": line.description,
         "resource_type": line.resource_type,

@@ -111,6 +111,25 @@ def segments_of(tx: Transaction, keys: Sequence[int]) -> dict[int, list[Segment]
     return found
 
 
+def segments_of_user(
+    tx: Transaction, user_key: int, start: int, stop: int
+) -> dict[int, list[Segment]]:
+    """Return the segments of a user's sessions that overlap ``[start, stop)``, by session."""
+    found: dict[int, list[Segment]] = {}
+    for key, *values in tx.rows(
+        "SELECT g.session_key, g.start_second, g.end_second, g.cpu_millicores, g.memory_mib, "
+        "g.storage_mib, g.state FROM billing_sessions s "
+        "JOIN billing_segments g ON g.session_key = s.session_key "
+        "WHERE s.user_key = ? AND g.start_second < ? AND g.end_second > ? "
+        "ORDER BY g.session_key, g.start_second",
+        user_key,
+        stop,
+        start,
+    ):
+        found.setdefault(key, []).append(Segment(*values))
+    return found
+
+
 def replace_segments(
     tx: Transaction,
     removed: Iterable[tuple[int, Segment]],
