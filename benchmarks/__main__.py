@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import growth, ingest, invoicing, metering, startup
+from benchmarks import growth, hybrid, ingest, invoicing, metering, startup
 from benchmarks.databases import KINDS, databases
 from benchmarks.events import write_events
 from benchmarks.growth import Growth, Sizes
@@ -56,7 +56,7 @@ QUICK: Final = Plan(
     starts=5,
     growth=Sizes(events=2_000, sessions=300, users=100),
 )
-NAMES: Final = ("startup", "ingest", "meter", "invoice", "growth")
+NAMES: Final = ("startup", "ingest", "meter", "invoice", "hybrid", "growth")
 
 
 def run(
@@ -76,6 +76,8 @@ def run(
             yield from metering.measure(made, kind, plan.sessions, plan.hours, plan.repeats)
         if "invoice" in names:
             yield invoicing.measure(made, kind, plan.users, plan.repeats)
+        if "hybrid" in names:
+            yield hybrid.measure(made, kind, plan.users, plan.repeats)
     for kind in kinds:
         if "growth" in names:
             yield from growth.measure(made, kind, plan.growth)
