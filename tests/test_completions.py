@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The last four do something, or become something else, where a shell evaluates them.
 USERS: Final = ["a@x.org", "jane", "john", "mary ann", "team:alpha"]
 HOSTILE: Final = ["$(touch pwned)", "*", "\\$(touch pwned)", "`touch pwned`"]
-COMMANDS: Final = ["generate", "list", "show", "finalize", "void"]
+COMMANDS: Final = ["show", "validate", "schema", "apply", "history"]
 NOW: Final = "2025-02-10T00:00:00Z"
 
 
@@ -94,9 +94,27 @@ def test_values_come_from_the_database(invoke: Invoke) -> None:
         assert ask(invoke, line) == expected, line
 
 
+def test_taxes_and_events_complete(invoke: Invoke) -> None:
+    invoke.configure(taxes=[{"id": "vat", "name": "VAT", "percent": 20}])
+    for user in ("john", "jane", "john2"):
+        invoke("user", "add", user, at=NOW).ok()
+    for line, expected in {
+        "billing user show j": ["jane", "john", "john2"],
+        "billing user edit john --tax ": ["vat", "none", "default"],
+        "billing user add x --tax n": ["none"],
+        "billing user import --format j": ["json", "jsonl"],
+        "billing events list --type billing.user.": ["billing.user.created"],
+        "billing events replay ": ["evt_3", "evt_2", "evt_1"],
+        "billing events replay evt_3 e": ["evt_2", "evt_1"],
+        "billing events replay evt_2": ["evt_2"],
+        "billing events replay 2": [],
+    }.items():
+        assert ask(invoke, line) == expected, line
+
+
 def test_commands_and_options_complete(sqlite_invoke: Invoke) -> None:
     assert ask(sqlite_invoke, "billing inv") == ["invoice"]
-    assert ask(sqlite_invoke, "billing invoice ") == COMMANDS
+    assert ask(sqlite_invoke, "billing config ") == COMMANDS
     assert ask(sqlite_invoke, "billing usage --f") == ["--from"]
     assert ask(sqlite_invoke, "billing usage --output j") == ["json", "jsonl"]
 
@@ -230,7 +248,7 @@ def complete(
     ("line", "words"),
     [
         ("billing inv", ["invoice"]),
-        ("billing invoice ", COMMANDS),
+        ("billing config ", COMMANDS),
         ("billing usage --per", ["--period"]),
         ("billing usage --period 2025-0", ["2025-01", "2025-02"]),
         ("billing usage --output j", ["json", "jsonl"]),
