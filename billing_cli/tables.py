@@ -7,7 +7,8 @@ time than most commands take.
 from __future__ import annotations
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.harmless import markdown_text, table_cell, visible
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 _GAP: Final = 2
 _NARROWEST: Final = 4
+_BAR_CELLS: Final = 10
+_WHOLE: Final = 100
+_LEVEL_STYLES: Final = {"ok": "green", "warning": "yellow", "exceeded": "red"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +31,8 @@ class Column:
 
     ``title`` heads it in tables (default: ``user_id`` becomes ``User id``). A ``numeric`` column
     is aligned to the right. On a terminal too narrow for all, ``wide`` columns are left out,
-    the last first. With ``table=False`` it is in the data formats only.
+    the last first. With ``table=False`` it is in the data formats only. A percentage with ``bar``,
+    the key of a field that holds a quota's level, is drawn as a bar in its colour on terminals.
     """
 
     key: str
@@ -35,6 +40,7 @@ class Column:
     numeric: bool = False
     wide: bool = False
     table: bool = True
+    bar: str | None = None
 
     @property
     def heading(self) -> str:
@@ -44,12 +50,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of harmless texts, a row as long as ``columns``, and a last row of totals."""
+    """A table of harmless texts, a row as long as ``columns``, and a last row of totals.
+
+    ``levels`` are those by which bars are coloured, by row and column.
+    """
 
     columns: Sequence[Column]
     rows: Sequence[Sequence[str]]
     footer: Sequence[str] | None = None
     title: str | None = None
+    levels: Mapping[tuple[int, int], str] = field(default_factory=dict)
 
 
 def heading(key: str) -> str:
@@ -65,14 +75,28 @@ def gather(
 ) -> Grid:
     """Return the table of ``rows``: the columns meant for tables, all values as text."""
     shown = [column for column in columns if column.table]
+    bars = [(at, column.bar) for at, column in enumerate(shown) if column.bar is not None]
+    found, levels = [], {}
+    for number, row in enumerate(rows):
+        found.append([table_cell(row[column.key]) for column in shown])
+        for at, key in bars:
+            if row[shown[at].key] is not None:
+                levels[number, at] = str(row[key])
     return Grid(
         columns=shown,
-        rows=[[table_cell(row[column.key]) for column in shown] for row in rows],
+        rows=found,
         footer=None
         if footer is None
         else [table_cell(footer.get(column.key, "")) for column in shown],
         title=None if title is None else visible(title),
+        levels=levels,
     )
+
+
+def drawn_bar(percent: str) -> str:
+    """Return a percentage with a bar of ten cells before it, full from 100 on."""
+    full = min(_BAR_CELLS, int(Decimal(percent)) * _BAR_CELLS // _WHOLE)
+    return f"[{'#' * full}{'-' * (_BAR_CELLS - full)}] {percent:>6}"
 
 
 def plain_table(grid: Grid) -> str:
@@ -134,7 +158,11 @@ def _rich_table(grid: Grid, available: int) -> Table:
     from rich.text import Text
 
     headings = [column.heading for column in grid.columns]
-    lines = [headings, *grid.rows, grid.footer or headings]
+    rows = [
+        [drawn_bar(text) if (number, at) in grid.levels else text for at, text in enumerate(row)]
+        for number, row in enumerate(grid.rows)
+    ]
+    lines = [headings, *rows, grid.footer or headings]
     natural = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
     widths = _fit(natural, grid.columns, available)
     table = Table(
@@ -154,8 +182,13 @@ def _rich_table(grid: Grid, available: int) -> Table:
             no_wrap=True,
             overflow="ellipsis",
         )
-    for row in grid.rows:
-        table.add_row(*(Text(row[index]) for index in widths))
+    for number, row in enumerate(rows):
+        table.add_row(
+            *(
+                Text(row[index], _LEVEL_STYLES.get(grid.levels.get((number, index), ""), ""))
+                for index in widths
+            )
+        )
     return table
 
 

@@ -15,7 +15,7 @@ from billing_cli.pricing.timelines import (
     first_difference,
     fold,
 )
-from billing_cli.store import overage, restatements, sessions, state, usage
+from billing_cli.store import overage, quotas, restatements, sessions, state, usage
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -101,6 +101,7 @@ def _fold_batch(
     )
     if changes.removed or changes.added:
         state.count_fold(tx)
+    quotas.mark_changed(tx, _changed(refolds))
     if changes.stale and metered is not None:
         _undo_metering(tx, history, changes.stale, metered)
     report.sessions += len(refolds)
@@ -218,6 +219,14 @@ def _restated(
         for period in history.calendar.between(refold.differs_from or 0, last):
             for user in users:
                 yield user, period.start
+
+
+def _changed(refolds: Sequence[Refold]) -> Iterator[tuple[int, int]]:
+    """Yield whose timelines are others, and from when on."""
+    for refold in refolds:
+        if refold.differs_from is not None:
+            for user in _users(refold):
+                yield user, refold.differs_from
 
 
 def _users(refold: Refold) -> set[int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
@@ -10,6 +10,39 @@ if TYPE_CHECKING:
 _METERED_UNTIL = "metered_until"
 _REWRITES = "rewrites"
 _FOLDS = "folds"
+
+
+class QuotaProgress(NamedTuple):
+    """How far quotas are checked; each field is kept under its name after ``quota_``.
+
+    Up to ``checked_until`` they are. A check that is under way goes on to ``checking_until`` and
+    has done the users up to ``checking_user``, so that another process can go on with it.
+    ``marks`` counts how often a past that was checked has changed. ``threshold`` is the
+    percentage of the last check; ``suspends_from`` is the instant from which on overruns lead to
+    suspensions, 0 for all, None while they do not.
+    """
+
+    checked_until: int | None = None
+    checking_until: int | None = None
+    checking_user: int | None = None
+    marks: int | None = None
+    threshold: int | None = None
+    suspends_from: int | None = None
+
+
+def quota_progress(tx: Transaction) -> QuotaProgress:
+    """Return how far quotas are checked."""
+    found: dict[str, int] = dict(tx.rows("SELECT name, value FROM billing_state"))
+    return QuotaProgress(*(found.get(f"quota_{field}") for field in QuotaProgress._fields))
+
+
+def set_quota_progress(tx: Transaction, progress: QuotaProgress) -> None:
+    """Record how far quotas are checked."""
+    for field, value in progress._asdict().items():
+        if value is None:
+            tx.execute("DELETE FROM billing_state WHERE name = ?", f"quota_{field}")
+        else:
+            _set(tx, f"quota_{field}", value)
 
 
 def metered_until(tx: Transaction) -> int | None:
