@@ -64,6 +64,20 @@ def drafts(context: typer.Context, incomplete: str) -> list[str]:
     return _looked_up(context, incomplete, store.drafts)
 
 
+def payments(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of a payment."""
+    from billing_cli.store import completion as store
+
+    return _looked_up(context, incomplete, store.payments)
+
+
+def credits(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of a credit."""
+    from billing_cli.store import completion as store
+
+    return _looked_up(context, incomplete, store.credits)
+
+
 def rejected_lines(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the id of a rejected line."""
     from billing_cli.store import completion as store
@@ -81,6 +95,18 @@ def events(context: typer.Context, incomplete: str) -> list[str]:
     from billing_cli.store import completion as store
 
     return _looked_up(context, incomplete, store.events)
+
+
+def subscriptions(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of a subscription."""
+    from billing_cli.store import completion as store
+
+    return _looked_up(context, incomplete, store.subscriptions)
+
+
+def plans(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a plan that is in force, or will be."""
+    return _looked_up(context, incomplete, _plans)
 
 
 def matching(values: Iterable[str], incomplete: str) -> list[str]:
@@ -142,3 +168,12 @@ def _taxes(reader: Reader, prefix: str) -> Iterator[str]:
     recorded = versions(reader)
     ids = [tax["id"] for tax in recorded[-1].document["taxes"]] if recorded else []
     return (name for name in (*ids, "none", "default") if name.startswith(prefix))
+
+
+def _plans(reader: Reader, prefix: str) -> Iterator[str]:
+    from billing_cli.store.completion import versions
+
+    recorded = versions(reader)
+    # Those of the newest settings: what an older version had, nobody can choose any more.
+    plans = recorded[-1].document["subscriptionPlans"] if recorded else ()
+    return (plan["id"] for plan in plans if plan["id"].startswith(prefix))

@@ -11,7 +11,18 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 
 from billing_cli import __version__
 from billing_cli.app import App
-from billing_cli.commands import config, db, events, init, invoices, meter, taxes, usage, users
+from billing_cli.commands import (
+    config,
+    db,
+    events,
+    init,
+    invoices,
+    meter,
+    subscriptions,
+    taxes,
+    usage,
+    users,
+)
 from billing_cli.errors import BillingError, UnavailableError, UsageError
 
 _INTERRUPTED = 130
@@ -40,6 +51,7 @@ cli.add_typer(meter.cli, name="meter")
 cli.command("usage")(usage.usage)
 cli.add_typer(invoices.cli, name="invoice")
 cli.add_typer(users.cli, name="user")
+cli.add_typer(subscriptions.cli, name="subscription")
 cli.add_typer(taxes.cli, name="tax")
 cli.add_typer(events.cli, name="events")
 

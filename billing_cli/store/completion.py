@@ -124,6 +124,21 @@ def drafts(reader: Reader, prefix: str) -> Iterator[str]:
     return _ids(reader, "billing_invoices", prefix, "status = 'draft'")
 
 
+def payments(reader: Reader, prefix: str) -> Iterator[str]:
+    """Yield the ids of payments, the newest first."""
+    return _ids(reader, "billing_payments", prefix)
+
+
+def credits(reader: Reader, prefix: str) -> Iterator[str]:
+    """Yield the ids of credits, the newest first."""
+    return _ids(reader, "billing_credits", prefix)
+
+
+def subscriptions(reader: Reader, prefix: str) -> Iterator[str]:
+    """Yield the ids of subscriptions, the newest first."""
+    return _ids(reader, "billing_subscriptions", prefix)
+
+
 def rejected_lines(reader: Reader, prefix: str) -> Iterator[str]:
     """Yield the ids of rejected lines, the newest first."""
     return _ids(reader, "billing_rejected_lines", prefix)

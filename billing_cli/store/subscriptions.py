@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.pricing.subscriptions import Phase
@@ -30,6 +31,14 @@ class SubscriptionRow(NamedTuple):
     stripe_subscription_id: str | None
     created_at: int
     canceled_at: int | None
+
+
+class Listed(NamedTuple):
+    """A subscription with its phases, sorted, and whether its user is suspended."""
+
+    row: SubscriptionRow
+    phases: list[Phase]
+    suspended: bool
 
 
 class NewSubscription(NamedTuple):
@@ -67,6 +76,42 @@ def phases_between(tx: Transaction, start: int, stop: int) -> Iterator[Phase]:
 def _phase(row: Row) -> Phase:
     user_key, subscription_id, start, end, plan_id, first = row
     return Phase(user_key, subscription_id, start, end, plan_id, bool(first))
+
+
+def listed(
+    tx: Transaction, at: int, *, users: Sequence[int] | None = None, number: int | None = None
+) -> Iterator[Listed]:
+    """Yield subscriptions in byte order of their users and by id: all, or of users, or one.
+
+    ``at`` is the moment at which it is asked who is suspended.
+    """
+    condition, parameters = "", list[object]()
+    if users is not None:
+        subquery, parameter = tx.numbers(users)
+        condition, parameters = f"WHERE s.user_key IN {subquery} ", [parameter]
+    elif number is not None:
+        condition, parameters = "WHERE s.id = ? ", [number]
+    rows = tx.stream(
+        f"SELECT {_COLUMNS}, p.start_second, p.end_second, p.plan_id, "
+        "EXISTS (SELECT 1 FROM billing_suspensions x WHERE x.user_key = s.user_key "
+        "AND x.suspended_at <= ? AND (x.resumed_at IS NULL OR x.resumed_at > ?)) "
+        "FROM billing_subscriptions s "
+        "LEFT JOIN billing_subscription_phases p ON p.subscription_id = s.id "
+        f"{condition}ORDER BY s.user_id, s.id, p.start_second",
+        at,
+        at,
+        *parameters,
+    )
+    width = len(SubscriptionRow._fields)
+    for head, group in groupby(rows, key=lambda row: row[:width]):
+        row, phases, suspended = SubscriptionRow(*head), list[Phase](), False
+        for *_, start, end, plan_id, is_suspended in group:
+            suspended = bool(is_suspended)
+            # One that was ended before it began has no phases.
+            if plan_id is not None:
+                first = not phases or phases[-1].end != start
+                phases.append(Phase(row.user_key, row.id, start, end, plan_id, first))
+        yield Listed(row, phases, suspended)
 
 
 def by_id(tx: Transaction, number: int) -> SubscriptionRow | None:
@@ -114,3 +159,41 @@ def _insert_phases(tx: Transaction, rows: Iterable[Sequence[object]]) -> None:
 def set_canceled_at(tx: Transaction, number: int, moment: int | None) -> None:
     """Remember when somebody asked for the end of a subscription; None where nobody does."""
     tx.execute("UPDATE billing_subscriptions SET canceled_at = ? WHERE id = ?", moment, number)
+
+
+def holders_at(tx: Transaction, at: int) -> dict[str, int]:
+    """Return how many users hold each plan at a moment, by its id."""
+    return dict(
+        tx.rows(
+            "SELECT plan_id, COUNT(*) FROM billing_subscription_phases "
+            "WHERE start_second <= ? AND end_second > ? GROUP BY plan_id ORDER BY plan_id",
+            at,
+            at,
+        )
+    )
+
+
+def holders_after(tx: Transaction, at: int) -> dict[str, int]:
+    """Return how many users will begin to hold each plan after a moment, by its id."""
+    return dict(
+        tx.rows(
+            "SELECT plan_id, COUNT(DISTINCT user_key) FROM billing_subscription_phases "
+            "WHERE start_second > ? GROUP BY plan_id ORDER BY plan_id",
+            at,
+        )
+    )
+
+
+def names_of_holders(tx: Transaction, plan_id: str, at: int, limit: int) -> list[str]:
+    """Return the first users, in byte order, who hold a plan at a moment or will later."""
+    return [
+        row[0]
+        for row in tx.rows(
+            "SELECT DISTINCT u.user_id FROM billing_subscription_phases p "
+            "JOIN billing_users u ON u.user_key = p.user_key "
+            "WHERE p.plan_id = ? AND p.end_second > ? ORDER BY u.user_id LIMIT ?",
+            plan_id,
+            at,
+            limit,
+        )
+    ]
