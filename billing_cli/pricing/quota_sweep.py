@@ -14,7 +14,7 @@ from billing_cli.pricing.quotas import (
     plan_spans,
     spend_moments,
     stock_moments,
-    use_steps,
+    uses_of,
 )
 from billing_cli.pricing.spending import accruals, spent_at
 from billing_cli.pricing.terms import RESOURCES
@@ -22,12 +22,11 @@ from billing_cli.pricing.terms import RESOURCES
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from billing_cli.pricing.quotas import Amount, Override, PlanSpan, Standing
+    from billing_cli.pricing.quotas import Amount, Override, PlanSpan, Standing, Step
     from billing_cli.pricing.spans import Span
     from billing_cli.pricing.subscriptions import Phase
     from billing_cli.pricing.terms import TermsHistory
 
-    Load = tuple[int, int, int, int, int]
 
 BEGINNING = 0
 """From when on a past is followed as a whole: nothing ran before 1970."""
@@ -44,13 +43,13 @@ class Rules(NamedTuple):
 class Account(NamedTuple):
     """What is known of a user from ``low`` on.
 
-    ``loads`` are ``(start, end, cpu, memory, storage)`` of all its sessions, in any order;
-    ``overrides`` and ``phases`` are all there are. Spend can be told only if ``low`` is the
-    start of a billing period, or the beginning.
+    ``steps`` say how its use changes, beginning with what it is at ``low``; ``overrides`` and
+    ``phases`` are all there are. Spend can be told only if ``low`` is the start of a billing
+    period, or the beginning.
     """
 
     low: int
-    loads: Sequence[Load]
+    steps: Sequence[Step]
     overrides: Sequence[Override]
     phases: Sequence[Phase]
 
@@ -70,7 +69,7 @@ def sweep(
     ``standings`` are those at ``after``. What was never limited is left out.
     """
     spans = _spans(rules, account.phases, account.low)
-    uses = use_steps(account.loads, account.low, until)
+    uses = uses_of(account.steps, account.low)
     found = {}
     for index, resource in enumerate(RESOURCES):
         steps = limit_steps(resource, account.overrides, spans, account.low, until)
@@ -80,7 +79,7 @@ def sweep(
             found[resource] = follow(moments, standings.get(resource), after)
     if _knows_spend(rules, account):
         low = _first_of(account)
-        pieces = accruals(rules.history, account.loads, account.phases, low, until + 1)
+        pieces = accruals(rules.history, account.steps, account.phases, low, until + 1)
         low = pieces[0].start
         steps = limit_steps(SPEND, account.overrides, spans, low, until)
         moments = spend_moments(pieces, steps, rules.threshold)
@@ -98,11 +97,11 @@ def balances(rules: Rules, account: Account, at: int) -> dict[str, Balance]:
         if limit is None:
             continue
         if resource == SPEND:
-            pieces = accruals(rules.history, account.loads, account.phases, at, at + 1)
+            pieces = accruals(rules.history, account.steps, account.phases, at, at + 1)
             found[resource] = Balance(spent_at(pieces, at), limit)
         else:
-            running = (load for load in account.loads if load[0] <= at < load[1])
-            found[resource] = Balance(sum(load[2 + index] for load in running), limit)
+            changes = (step[1 + index] for step in account.steps if step.at <= at)
+            found[resource] = Balance(sum(changes), limit)
     return found
 
 
@@ -123,6 +122,6 @@ def _first_of(account: Account) -> int:
     """Return from when on to follow spend: from the beginning nobody waits for 1970 to pass."""
     if account.low != BEGINNING:
         return account.low
-    firsts = [load[0] for load in account.loads]
+    firsts = [step.at for step in account.steps]
     firsts += [o.since for o in account.overrides if o.resource == SPEND]
     return min(firsts)

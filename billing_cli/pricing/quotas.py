@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from billing_cli.pricing.terms import TermsHistory
 
     Amount = int | Fraction
-    Load = tuple[int, int, int, int, int]
     Rates = tuple[int, int, int]
 
 OK, WARNING, EXCEEDED = "ok", "warning", "exceeded"
@@ -54,6 +53,15 @@ class PlanSpan(NamedTuple):
     start: int
     stop: int
     plan: Plan
+
+
+class Step(NamedTuple):
+    """By how much a user's use changes at an instant: millicores, and MiB twice."""
+
+    at: int
+    cpu: int
+    memory: int
+    storage: int
 
 
 class LimitStep(NamedTuple):
@@ -187,19 +195,15 @@ def limit_steps(
     return steps
 
 
-def use_steps(loads: Iterable[Load], low: int, until: int) -> list[tuple[int, Rates]]:
-    """Return ``(at, (cpu, memory, storage))`` of ``[low, until]``, the first at ``low``.
+def uses_of(steps: Iterable[Step], low: int) -> list[tuple[int, Rates]]:
+    """Return ``(at, (cpu, memory, storage))``: what is used from each instant on.
 
-    ``loads`` are ``(start, end, cpu, memory, storage)``, of all of a user's sessions, in any
-    order.
+    ``steps`` are those of all of a user's sessions, in any order; the first use is at ``low``.
     """
-    changes: dict[int, list[int]] = {low: [0, 0, 0]}
-    for start, end, *rates in loads:
-        for at, sign in ((max(start, low), 1), (end, -1)):
-            if at <= until and end > low:
-                deltas = changes.setdefault(at, [0, 0, 0])
-                for index, rate in enumerate(rates):
-                    deltas[index] += sign * rate
+    changes: dict[int, Rates] = {low: (0, 0, 0)}
+    for at, cpu, memory, storage in steps:
+        before = changes.get(at, (0, 0, 0))
+        changes[at] = before[0] + cpu, before[1] + memory, before[2] + storage
     use: Rates = (0, 0, 0)
     found = []
     for at in sorted(changes):

@@ -14,18 +14,18 @@ from typing import TYPE_CHECKING, NamedTuple
 from billing_cli.pricing.money import to_minor
 from billing_cli.pricing.overage import steps as charged_steps
 from billing_cli.pricing.quantities import base_per_unit
-from billing_cli.pricing.quotas import use_steps
+from billing_cli.pricing.quotas import uses_of
 from billing_cli.pricing.slots import stretches
 from billing_cli.pricing.terms import RESOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from billing_cli.pricing.quotas import Step
     from billing_cli.pricing.slots import Stretch
     from billing_cli.pricing.subscriptions import Phase
     from billing_cli.pricing.terms import TermsHistory
 
-    Load = tuple[int, int, int, int, int]
     Limits = tuple[int | None, ...]
 
 
@@ -43,17 +43,17 @@ class Accrual(NamedTuple):
 
 
 def accruals(
-    history: TermsHistory, loads: Iterable[Load], phases: Sequence[Phase], low: int, stop: int
+    history: TermsHistory, steps: Iterable[Step], phases: Sequence[Phase], low: int, stop: int
 ) -> list[Accrual]:
     """Return what is spent from the start of the period of ``low`` up to ``stop``.
 
-    ``loads`` are ``(start, end, cpu, memory, storage)`` of all the user's sessions in that time,
-    ``phases`` all that overlap its periods.
+    ``steps`` say how the user's use changes from that start on, or from before; ``phases`` are
+    all that overlap its periods.
     """
     begin = history.calendar.containing(low).start
     cuts = stretches(history, begin, stop)
     charged = _charged(history, phases, cuts)
-    uses = use_steps(loads, begin, stop - 1)
+    uses = uses_of(steps, begin)
     starts = [start for start, _, _ in charged]
     use_starts = [at for at, _ in uses]
     found: list[Accrual] = []

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.errors import IncompleteError, UsageError
-from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.instants import format_instant
-from billing_cli.pricing.money import parse_amount
-from billing_cli.pricing.plans import base_limit
-from billing_cli.pricing.quantities import MOST_MIB, MOST_MILLICORES
+from billing_cli.pricing.limits import read_limit
 from billing_cli.pricing.quota_sweep import BEGINNING, balances, sweep
-from billing_cli.pricing.quotas import EXCEEDED, LIMIT, NONE, OK, PLAN, SPEND, WARNING, is_at_least
+from billing_cli.pricing.quotas import EXCEEDED, OK, WARNING, is_at_least
 from billing_cli.services import quotas, sessions, terms
 from billing_cli.services.config import warn_of
 from billing_cli.services.quota_bounds import plan_bounds
@@ -38,8 +33,6 @@ if TYPE_CHECKING:
 
 LEVELS: Final = (WARNING, EXCEEDED)
 _PAGE_USERS: Final = 2_000
-_PLAIN: Final = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
-_LARGEST: Final = {"cpu": MOST_MILLICORES, "memory": MOST_MIB, "storage": MOST_MIB}
 
 
 @dataclass
@@ -107,7 +100,7 @@ def set_limits(
         history = terms.establish(uow, app.settings, now).history
         currency = history.latest.currency
         chosen = {
-            resource: read_limit(resource, text, currency)
+            resource: _chosen(resource, text, currency)
             for resource, text in limits.items()
             if text is not None
         }
@@ -135,26 +128,14 @@ def set_limits(
     ]
 
 
-def read_limit(resource: str, text: str, currency: str) -> Choice:
-    """Read a limit in cores, GB or the currency, ``none`` for no limit, ``plan`` for the plan's.
-
-    Raises UsageError for anything else. A fraction of a millicore or MiB is rounded up to one.
-    """
-    if text in {NONE, PLAN}:
-        return quotas.Choice(text, None)
-    option = f"--{resource}-limit"
-    hint = "give an amount such as 16 or 1.5, none for no limit, or plan for what the plan says"
-    if not _PLAIN.fullmatch(text):
-        raise UsageError(f"{option}: {quoted(text)} is not a limit", hint)
-    if resource == SPEND:
-        try:
-            return quotas.Choice(LIMIT, parse_amount(text, currency))
-        except ValueError as error:
-            raise UsageError(f"{option}: {error}", hint) from error
-    amount = base_limit(resource, Decimal(text)) or 0
-    if amount > _LARGEST[resource]:
-        raise UsageError(f"{option}: {quoted(text)} is more than anyone can use", hint)
-    return quotas.Choice(LIMIT, amount)
+def _chosen(resource: str, text: str, currency: str) -> Choice:
+    try:
+        return quotas.Choice(*read_limit(resource, text, currency))
+    except ValueError as error:
+        raise UsageError(
+            f"--{resource}-limit: {error}",
+            "give an amount such as 16 or 1.5, none for no limit, or plan for what the plan says",
+        ) from error
 
 
 def _summary(report: CheckReport, now: int) -> str:

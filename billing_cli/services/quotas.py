@@ -173,15 +173,15 @@ def rules_for(history: TermsHistory, until: int, threshold: int) -> Rules:
 
 
 def accounts_of(tx: Transaction, users: Sequence[Candidate]) -> list[Account]:
-    """Return what is known of users whose segments were selected."""
+    """Return what is known of users who were selected."""
     keys = [user.user_key for user in users]
-    loads = selection.loads_of(tx, keys)
+    steps = selection.steps_of(tx, keys)
     overrides = store.overrides_of(tx, keys)
     phases = subscriptions.phases_of(tx, keys)
     return [
         Account(
             user.low,
-            loads.get(user.user_key, []),
+            steps.get(user.user_key, []),
             overrides.get(user.user_key, []),
             phases.get(user.user_key, []),
         )

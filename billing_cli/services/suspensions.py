@@ -14,7 +14,7 @@ from billing_cli.pricing.instants import format_instant
 from billing_cli.store import suspensions as store
 from billing_cli.store import users
 from billing_cli.store.outbox import Notice, tell
-from billing_cli.store.suspensions import MANUAL, OVERDUE, Suspension
+from billing_cli.store.suspensions import MANUAL, OVERDUE, SETTLED, Suspension
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 SUSPENDED: Final = "billing.account.suspended"
 RESUMED: Final = "billing.account.resumed"
-_SETTLED: Final = "nothing is overdue any more"
 
 
 def add(tx: Transaction, found: Sequence[Suspension]) -> None:
@@ -62,6 +61,10 @@ def suspend_overdue(tx: Transaction, grace: int, now: int) -> int:
     rows, notices = [], []
     for invoice in store.overdue_since(tx, now - grace):
         origin = f"overdue/{invoice.id}/{invoice.overdue_at}"
+        moment = invoice.overdue_at + grace
+        if invoice.settled:
+            # Owed again only since it was settled: no more is known than that it is so now.
+            origin, moment = f"{origin}/{invoice.settled}", now
         since = format_instant(invoice.overdue_at)
         row = Suspension(
             0,
@@ -71,7 +74,7 @@ def suspend_overdue(tx: Transaction, grace: int, now: int) -> int:
             OVERDUE,
             None,
             f"invoice {invoice.invoice_number} is overdue since {since}",
-            invoice.overdue_at + grace,
+            moment,
         )
         rows.append(row)
         notices.append(
@@ -98,7 +101,7 @@ def settle_overdue(tx: Transaction, user_keys: Sequence[int] | None, now: int) -
     if not found:
         return 0
     owing = store.who_owes(tx, sorted({row.user_key for row in found}), now)
-    ends = [(row, max(now, row.suspended_at), _SETTLED) for row in found]
+    ends = [(row, max(now, row.suspended_at), SETTLED) for row in found]
     settled = [one for one in ends if one[0].user_key not in owing]
     end(tx, settled, now)
     return len(settled)

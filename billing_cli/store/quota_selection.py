@@ -1,16 +1,16 @@
-"""Whose quotas have to be looked at, found by sets: temporary tables of users and their segments.
+"""Whose quotas have to be looked at, found by sets: temporary tables of users and their use.
 
-``billing_quota_interest`` holds the users to read segments of, from ``low`` on. ``keep`` says
-why: 1 to be followed in any case, 0 if the rates of all their segments together could reach the
-lowest of their limits, 2 only to be shown. ``billing_quota_segments`` are those segments, and
-``billing_quota_candidates`` whom to follow.
+``billing_quota_interest`` holds the users to look at, from ``low`` on. ``keep`` says why: 1 to be
+followed in any case, 0 if their use reaches the lowest of their limits, 2 only to be shown.
+``billing_quota_steps`` says by how much their use changes at each instant, beginning with what it
+is at ``low``; ``billing_quota_candidates`` whom to follow.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from billing_cli.pricing.quotas import SPEND
+from billing_cli.pricing.quotas import SPEND, Step
 from billing_cli.pricing.terms import RESOURCES
 
 if TYPE_CHECKING:
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 
 _FOLLOWED, _BOUNDED, _SHOWN = 1, 0, 2
 _BEGINNING = 0
-_SIZES = "g.start_second, g.end_second, g.cpu_millicores, g.memory_mib, g.storage_mib"
 _RATES = {"cpu": "cpu_millicores", "memory": "memory_mib", "storage": "storage_mib"}
+_UP = ", ".join(f"g.{column}" for column in _RATES.values())
+_DOWN = ", ".join(f"-g.{column}" for column in _RATES.values())
+_SUMS = ", ".join(f"CAST(SUM(g.{column}) AS BIGINT)" for column in _RATES.values())
 _NEW = "ON CONFLICT (user_key) DO NOTHING"
 # In force at some moment of the window: nothing later took its place before the window.
 _IN_FORCE = (
@@ -79,11 +81,9 @@ def select(
     """
     _prepare(tx, plans)
     if window.last is None:
-        tx.execute(
-            "INSERT INTO billing_quota_changed SELECT user_key FROM billing_subscription_phases "
-            "UNION SELECT user_key FROM billing_user_limits"
-        )
+        _change_everyone(tx)
     else:
+        _read_changes(tx, window.last, window.now)
         _find_changed(tx, window.last, window.now)
     _find_bounds(tx, window.low, window.now)
     tx.execute(
@@ -97,17 +97,14 @@ def select(
         f"{_BOUNDED} FROM billing_quota_bounds b WHERE 1 = 1 {_NEW}",
         _BEGINNING if window.last is None else window.last,
     )
-    _read_segments(tx, window.last, window.now)
+    _read_steps(tx, window.last, window.now)
     _choose(tx, threshold)
 
 
 def select_shown(tx: Transaction, now: int, plans: Sequence[PlanBound], threshold: int) -> None:
     """Find everyone who has a limit, or is suspended, at an instant."""
     _prepare(tx, plans)
-    tx.execute(
-        "INSERT INTO billing_quota_changed SELECT user_key FROM billing_subscription_phases "
-        "UNION SELECT user_key FROM billing_user_limits"
-    )
+    _change_everyone(tx)
     _find_bounds(tx, now, now)
     _add_spenders(tx, Window(now, now, _BEGINNING))
     for keep, users in (
@@ -119,7 +116,7 @@ def select_shown(tx: Transaction, now: int, plans: Sequence[PlanBound], threshol
             f"FROM ({users}) u WHERE 1 = 1 {_NEW}",
             *([now] * (1 + users.count("?"))),
         )
-    _read_segments(tx, now, now)
+    _read_steps(tx, now, now)
     _choose(tx, threshold)
     _deepen(tx, now)
 
@@ -135,24 +132,36 @@ def _prepare(tx: Transaction, plans: Iterable[PlanBound]) -> None:
         "billing_quota_interest",
         "user_key bigint PRIMARY KEY, low bigint NOT NULL, keep bigint NOT NULL",
     )
-    columns = ", ".join(f"{name} bigint NOT NULL" for name in _RATES.values())
     tx.temporary_table(
-        "billing_quota_segments",
-        "user_key bigint NOT NULL, start_second bigint NOT NULL, end_second bigint NOT NULL, "
-        f"{columns}",
+        "billing_quota_steps", f"user_key bigint NOT NULL, at_second bigint NOT NULL, {sizes}"
     )
     tx.temporary_table(
         "billing_quota_candidates", "user_key bigint PRIMARY KEY, low bigint NOT NULL"
     )
 
 
+def _change_everyone(tx: Transaction) -> None:
+    tx.execute(
+        "INSERT INTO billing_quota_changed SELECT user_key FROM billing_subscription_phases "
+        "UNION SELECT user_key FROM billing_user_limits"
+    )
+
+
+def _read_changes(tx: Transaction, last: int, now: int) -> None:
+    """Read by how much anyone's use changes in ``(last, now]``."""
+    for column, rates in (("start_second", _UP), ("end_second", _DOWN)):
+        tx.execute(
+            f"INSERT INTO billing_quota_steps SELECT s.user_key, g.{column}, {rates} "
+            "FROM billing_segments g CROSS JOIN billing_sessions s "
+            f"WHERE g.{column} > ? AND g.{column} <= ? AND s.session_key = g.session_key "
+            "AND s.user_key IS NOT NULL",
+            last,
+            now,
+        )
+
+
 def _find_changed(tx: Transaction, last: int, now: int) -> None:
     """Collect users of whom anything begins or ends in ``(last, now]``."""
-    segments = (
-        "SELECT s.user_key FROM billing_segments g CROSS JOIN billing_sessions s "
-        "WHERE g.{0} > ? AND g.{0} <= ? AND s.session_key = g.session_key "
-        "AND s.user_key IS NOT NULL"
-    )
     phases = (
         "SELECT user_key FROM billing_subscription_phases "
         "WHERE start_second > ? AND start_second <= ? OR end_second > ? AND end_second <= ?"
@@ -163,11 +172,10 @@ def _find_changed(tx: Transaction, last: int, now: int) -> None:
         "JOIN billing_quota_plans l ON l.plan_id = p.plan_id AND l.moves = 1 "
         "WHERE p.start_second <= ? AND p.end_second > ?"
     )
-    starts, ends = segments.format("start_second"), segments.format("end_second")
     tx.execute(
-        f"INSERT INTO billing_quota_changed {starts} UNION {ends} UNION {phases} UNION {limits} "
-        f"UNION {moved}",
-        *(last, now) * 5,
+        "INSERT INTO billing_quota_changed SELECT user_key FROM billing_quota_steps "
+        f"UNION {phases} UNION {limits} UNION {moved}",
+        *(last, now) * 3,
         *(now, last),
     )
     tx.analyze("billing_quota_changed")
@@ -234,57 +242,83 @@ def _add_standing(tx: Transaction, window: Window, grace: int | None) -> None:
     )
 
 
-def _read_segments(tx: Transaction, last: int | None, now: int) -> None:
-    """Read the segments of everyone of interest that overlap the window, in one pass."""
+def _read_steps(tx: Transaction, last: int | None, now: int) -> None:
+    """Read what everyone of interest uses at ``last``, in one pass; of some the whole past."""
     tx.analyze("billing_quota_interest")
     if last is not None and tx.row("SELECT 1 FROM billing_quota_interest WHERE low = ?", last):
         # The plus keeps SQLite from the index by start, under which lies all of history.
         tx.execute(
-            f"INSERT INTO billing_quota_segments SELECT s.user_key, {_SIZES} "
+            f"INSERT INTO billing_quota_steps SELECT s.user_key, CAST(? AS BIGINT), {_SUMS} "
             "FROM billing_segments g CROSS JOIN billing_sessions s "
             "CROSS JOIN billing_quota_interest i "
             "WHERE g.end_second > ? AND +g.start_second <= ? AND s.session_key = g.session_key "
-            "AND i.user_key = s.user_key AND i.low = ?",
-            last,
-            now,
-            last,
+            "AND i.user_key = s.user_key AND i.low = ? GROUP BY s.user_key",
+            *(last, last, last, last),
         )
-    if tx.row("SELECT 1 FROM billing_quota_interest WHERE low < ?", now if last is None else last):
-        _read_deep(tx, now, now if last is None else last)
-    tx.execute("CREATE INDEX billing_quota_segments_user ON billing_quota_segments (user_key)")
-    tx.analyze("billing_quota_segments")
+    tx.execute("CREATE INDEX billing_quota_steps_user ON billing_quota_steps (user_key, at_second)")
+    before = now if last is None else last
+    if tx.row("SELECT 1 FROM billing_quota_interest WHERE low < ?", before):
+        _read_deep(tx, now, before)
+    tx.analyze("billing_quota_steps")
 
 
 def _read_deep(tx: Transaction, now: int, before: int) -> None:
-    """Read the segments of those who are followed from an earlier moment on."""
+    """Read how the use changed of those who are followed from an earlier moment on."""
     tx.execute(
-        f"INSERT INTO billing_quota_segments SELECT s.user_key, {_SIZES} "
-        "FROM billing_sessions s CROSS JOIN billing_quota_interest i "
-        "CROSS JOIN billing_segments g WHERE i.user_key = s.user_key AND i.low < ? "
-        "AND g.session_key = s.session_key AND g.end_second > i.low AND +g.start_second <= ?",
+        "DELETE FROM billing_quota_steps WHERE user_key IN "
+        "(SELECT user_key FROM billing_quota_interest WHERE low < ?)",
         before,
-        now,
     )
+    begin = "CASE WHEN g.start_second > i.low THEN g.start_second ELSE i.low END"
+    for at, rates in ((begin, _UP), ("g.end_second", _DOWN)):
+        tx.execute(
+            f"INSERT INTO billing_quota_steps SELECT s.user_key, {at}, {rates} "
+            "FROM billing_sessions s CROSS JOIN billing_quota_interest i "
+            "CROSS JOIN billing_segments g WHERE i.user_key = s.user_key AND i.low < ? "
+            f"AND g.session_key = s.session_key AND g.end_second > i.low AND {at} <= ?",
+            before,
+            now,
+        )
 
 
 def _choose(tx: Transaction, threshold: int) -> None:
-    """Choose whom to follow: all that were kept, and who could have reached a limit."""
-    sums = ", ".join(
-        f"CAST(SUM({column}) AS BIGINT) AS {resource}" for resource, column in _RATES.items()
-    )
-    reached = " OR ".join(
-        f"(t.{resource} > 0 AND t.{resource} * 100 >= b.{resource} * ?)" for resource in RESOURCES
-    )
+    """Choose whom to follow: all that were kept, and whose use reaches the lowest limit.
+
+    First by the sum of all that was ever added, which is fast, and of those who are left by what
+    was used at once.
+    """
     tx.execute(
         "INSERT INTO billing_quota_candidates SELECT user_key, low FROM billing_quota_interest "
         f"WHERE keep = {_FOLLOWED}"
     )
+    added = ", ".join(
+        f"SUM(CASE WHEN {resource} > 0 THEN {resource} ELSE 0 END) AS {resource}"
+        for resource in RESOURCES
+    )
+    reached = " OR ".join(
+        f"(t.{resource} > 0 AND t.{resource} * 100 >= b.{resource} * ?)" for resource in RESOURCES
+    )
+    tx.temporary_table("billing_quota_possible", "user_key bigint PRIMARY KEY")
     tx.execute(
-        f"INSERT INTO billing_quota_candidates SELECT i.user_key, i.low FROM "
-        f"(SELECT user_key, {sums} FROM billing_quota_segments GROUP BY user_key) t "
+        "INSERT INTO billing_quota_possible SELECT i.user_key FROM "
+        f"(SELECT user_key, {added} FROM billing_quota_steps GROUP BY user_key) t "
         "CROSS JOIN billing_quota_interest i CROSS JOIN billing_quota_bounds b "
         f"WHERE i.user_key = t.user_key AND i.keep = {_BOUNDED} AND b.user_key = t.user_key "
         f"AND ({reached})",
+        *(threshold for _ in RESOURCES),
+    )
+    tx.analyze("billing_quota_possible")
+    # At one instant everything counts that changes there, in whatever order it is read.
+    used = ", ".join(f"SUM(s.{resource}) OVER w AS {resource}" for resource in RESOURCES)
+    most = ", ".join(f"MAX({resource}) AS {resource}" for resource in RESOURCES)
+    tx.execute(
+        "INSERT INTO billing_quota_candidates SELECT i.user_key, i.low FROM "
+        f"(SELECT user_key, {most} FROM (SELECT s.user_key, {used} "
+        "FROM billing_quota_possible p CROSS JOIN billing_quota_steps s "
+        "WHERE s.user_key = p.user_key "
+        "WINDOW w AS (PARTITION BY s.user_key ORDER BY s.at_second)) u GROUP BY user_key) t "
+        "CROSS JOIN billing_quota_interest i CROSS JOIN billing_quota_bounds b "
+        f"WHERE i.user_key = t.user_key AND b.user_key = t.user_key AND ({reached})",
         *(threshold for _ in RESOURCES),
     )
     tx.analyze("billing_quota_candidates")
@@ -292,14 +326,11 @@ def _choose(tx: Transaction, threshold: int) -> None:
 
 def _deepen(tx: Transaction, now: int) -> None:
     """Read all of the past of the candidates: since when they are where they are."""
-    users = "(SELECT user_key FROM billing_quota_candidates)"
     tx.execute(
-        f"DELETE FROM billing_quota_segments WHERE user_key IN {users}",
+        f"UPDATE billing_quota_interest SET low = {_BEGINNING} WHERE user_key IN "
+        "(SELECT user_key FROM billing_quota_candidates)"
     )
-    tx.execute(f"UPDATE billing_quota_interest SET low = {_BEGINNING} WHERE user_key IN {users}")
-    tx.execute(f"UPDATE billing_quota_candidates SET low = {_BEGINNING}")
     _read_deep(tx, now, now)
-    tx.analyze("billing_quota_segments")
 
 
 def next_candidates(tx: Transaction, after: int, limit: int) -> list[Candidate]:
@@ -327,18 +358,16 @@ def stale_among(tx: Transaction, users: Sequence[int]) -> set[int]:
     }
 
 
-def loads_of(
-    tx: Transaction, users: Sequence[int]
-) -> dict[int, list[tuple[int, int, int, int, int]]]:
-    """Return ``(start, end, cpu, memory, storage)`` of users' segments."""
+def steps_of(tx: Transaction, users: Sequence[int]) -> dict[int, list[Step]]:
+    """Return by how much users' use changes when: the first step is what it is at ``low``."""
     subquery, parameter = tx.numbers(users)
-    found: dict[int, list[tuple[int, int, int, int, int]]] = {}
-    for user, *load in tx.rows(
-        "SELECT g.user_key, g.start_second, g.end_second, g.cpu_millicores, g.memory_mib, "
-        f"g.storage_mib FROM billing_quota_segments g WHERE g.user_key IN {subquery}",
+    found: dict[int, list[Step]] = {}
+    for user, *step in tx.rows(
+        f"SELECT user_key, at_second, {', '.join(RESOURCES)} FROM billing_quota_steps "
+        f"WHERE user_key IN {subquery}",
         parameter,
     ):
-        found.setdefault(user, []).append(tuple(load))
+        found.setdefault(user, []).append(Step(*step))
     return found
 
 

@@ -10,6 +10,14 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
 QUOTA, OVERDUE, MANUAL = "quota", "overdue", "manual"
+SETTLED = "nothing is overdue any more"
+"""Why a suspension for an overdue invoice ends, unless somebody ends it by hand."""
+
+# The suspensions for an invoice, by their origins; in byte order 0 comes right after the slash.
+_ITS_OWN = (
+    "s.user_key = i.user_key AND s.cause = 'overdue' "
+    "AND s.origin >= 'overdue/' || i.id || '/' AND s.origin < 'overdue/' || i.id || '0'"
+)
 
 # Owed past its due date; one that no job has marked yet is overdue all the same.
 _OVERDUE = (
@@ -33,13 +41,17 @@ class Suspension(NamedTuple):
 
 
 class OverdueInvoice(NamedTuple):
-    """An invoice that has been owed past its due date, since ``overdue_at``."""
+    """An invoice that has been owed past its due date, since ``overdue_at``.
+
+    ``settled`` counts how often a suspension for it has ended because nothing was owed.
+    """
 
     id: int
     invoice_number: str
     user_key: int
     user_id: str
     overdue_at: int
+    settled: int
 
 
 _COLUMNS = ", ".join(f"s.{name}" for name in Suspension._fields)
@@ -95,17 +107,22 @@ def open_of(tx: Transaction, cause: str, users: Sequence[int] | None = None) -> 
 
 
 def overdue_since(tx: Transaction, until: int) -> list[OverdueInvoice]:
-    """Return the invoices that are overdue since an instant or before, and led to nothing yet."""
+    """Return the invoices that are overdue since an instant or before, and led to nothing yet.
+
+    One that was settled, and is owed again because a payment bounced, can lead to another.
+    """
     return [
         OverdueInvoice(*row)
         for row in tx.rows(
             "SELECT i.id, i.invoice_number, i.user_key, i.user_id, "
-            "COALESCE(i.overdue_at, i.due_date) FROM billing_invoices i "
+            "COALESCE(i.overdue_at, i.due_date), (SELECT COUNT(*) FROM billing_suspensions s "
+            f"WHERE {_ITS_OWN}) FROM billing_invoices i "
             f"WHERE {_OVERDUE} AND COALESCE(i.overdue_at, i.due_date) <= ? "
-            "AND NOT EXISTS (SELECT 1 FROM billing_suspensions s WHERE s.origin = "
-            "'overdue/' || i.id || '/' || COALESCE(i.overdue_at, i.due_date)) ORDER BY i.id",
+            f"AND NOT EXISTS (SELECT 1 FROM billing_suspensions s WHERE {_ITS_OWN} "
+            "AND (s.resumed_at IS NULL OR s.resume_reason <> ?)) ORDER BY i.id",
             until,
             until,
+            SETTLED,
         )
     ]
 
