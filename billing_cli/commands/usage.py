@@ -56,6 +56,7 @@ def usage(
         columns = [
             Column(name) for name in dict.fromkeys((service.COLUMN_OF[grouping], "resource_type"))
         ]
+        columns += [Column("kind")] if report.has_kinds else []
         columns += [
             Column("quantity", numeric=True),
             Column("unit"),
@@ -66,6 +67,10 @@ def usage(
             emit(report.rows, columns, output)
             return
         rows = list(report.rows)
-        total = sum((Decimal(str(row["total_cost"])) for row in rows), Decimal(0))
-        footer = {columns[0].key: "Total", "total_cost": str(total)}
+        costs = (row["total_cost"] for row in rows if row.get("kind") != service.INCLUDED)
+        total = sum((Decimal(str(cost)) for cost in costs), Decimal("0.00"))
+        footer = {
+            columns[0].key: "Charged" if report.has_kinds else "Total",
+            "total_cost": str(total),
+        }
         emit(rows, columns, output, footer=footer, title=report.title, empty="no usage")

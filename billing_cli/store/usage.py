@@ -224,3 +224,63 @@ def sums(
         "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
         *parameters,
     )
+
+
+def load_modes(tx: Transaction, modes: Iterable[tuple[int, int, str]]) -> None:
+    """Load billing periods, ``(start, end, mode)``, for :func:`sums_by_kind`."""
+    tx.temporary_table(
+        "billing_modes",
+        "period_start bigint PRIMARY KEY, period_end bigint NOT NULL, mode text NOT NULL",
+    )
+    tx.insert("billing_modes", ("period_start", "period_end", "mode"), modes)
+    tx.temporary_table(
+        "billing_covered",
+        "user_key bigint NOT NULL, period_start bigint NOT NULL, "
+        "PRIMARY KEY (user_key, period_start)",
+    )
+    tx.execute(
+        "INSERT INTO billing_covered SELECT DISTINCT p.user_key, m.period_start "
+        "FROM billing_modes m JOIN billing_subscription_phases p "
+        "ON p.start_second < m.period_end AND p.end_second > m.period_start"
+    )
+    tx.analyze("billing_covered")
+
+
+def sums_by_kind(
+    tx: Transaction, start: int, stop: int, group: str, *, user: str | None = None
+) -> Iterator[tuple[str, str, str, str, int, int]]:
+    """Yield ``(group, resource, kind, unit price, month seconds, base units)``.
+
+    As :func:`sums` does, where plans have an effect. The kind is ``usage`` for sessions that are
+    charged for and ``included`` for those that are not, or that of the overage records, which
+    are about no session.
+    """
+    collation = ' COLLATE "C"' if tx.is_postgres else ""
+    condition = "" if user is None else "AND user_id = ? "
+    parameters: list[object] = [start, stop] if user is None else [start, stop, user]
+    scope = f"WHERE start_time >= ? AND start_time < ? {condition}"
+    item = "resource_type, unit_price, month_seconds"
+    # First summed, then asked about: once for each user and period, not for each record.
+    arms = (
+        f"SELECT r.grouped, r.resource_type, CASE WHEN m.mode = 'usage' OR (m.mode = 'hybrid' "
+        f"AND c.user_key IS NULL) THEN 'usage' ELSE 'included' END{collation} AS kind, "
+        "r.unit_price, r.month_seconds, r.quantity FROM "
+        f"(SELECT {group}{collation} AS grouped, user_key, period_start, {item}, "
+        f"SUM(quantity) AS quantity FROM billing_usage_records {scope}"
+        f"GROUP BY {group}, user_key, period_start, {item}) r "
+        "LEFT JOIN billing_modes m ON m.period_start = r.period_start "
+        "LEFT JOIN billing_covered c ON c.user_key = r.user_key "
+        "AND c.period_start = r.period_start "
+    )
+    if group != "session_id":
+        arms += (
+            f"UNION ALL SELECT {group}{collation}, resource_type, kind, unit_price, "
+            f"month_seconds, quantity FROM billing_overage_records {scope}"
+        )
+        parameters *= 2
+    return tx.stream(
+        "SELECT grouped, resource_type, kind, unit_price, month_seconds, "
+        f"CAST(SUM(quantity) AS BIGINT) FROM ({arms}) a "
+        "GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5",
+        *parameters,
+    )
