@@ -13,11 +13,14 @@ from billing_cli import __version__
 from billing_cli.app import App
 from billing_cli.commands import (
     config,
+    credits,
     db,
     events,
     init,
-    invoices,
+    invoice_life,
     meter,
+    payments,
+    quotas,
     subscriptions,
     taxes,
     usage,
@@ -49,10 +52,13 @@ cli.add_typer(config.cli, name="config")
 cli.add_typer(db.cli, name="db")
 cli.add_typer(meter.cli, name="meter")
 cli.command("usage")(usage.usage)
-cli.add_typer(invoices.cli, name="invoice")
+cli.add_typer(invoice_life.cli, name="invoice")
+cli.add_typer(payments.cli, name="payment")
+cli.add_typer(credits.cli, name="credits")
 cli.add_typer(users.cli, name="user")
 cli.add_typer(subscriptions.cli, name="subscription")
 cli.add_typer(taxes.cli, name="tax")
+cli.add_typer(quotas.cli, name="quota")
 cli.add_typer(events.cli, name="events")
 
 

@@ -120,6 +120,13 @@ def parse_date_or_moment(text: str, option: str) -> date | int:
     return parse_date(text, option) if _DATE.fullmatch(text) else parse_moment(text, option)
 
 
+def parse_reason(text: str, kept_with: str, option: str = "--reason") -> str:
+    """Return why something is done; UsageError where nothing is said."""
+    if not text.strip():
+        raise UsageError(f"{option} is empty", f"say why: it is kept with {kept_with}")
+    return text
+
+
 def parse_span(
     period: str | None, first: str | None, last: str | None
 ) -> str | tuple[date, date] | None:

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 cli = typer.Typer(no_args_is_help=True, help="Make invoices from usage, and look after them.")
 
-_COLUMNS = (
+COLUMNS = (
     Column("id", numeric=True),
     Column("invoice_number"),
     Column("user_id"),
@@ -210,32 +210,14 @@ def finalize(
         tell(made, output, "no drafts to finalize")
 
 
-@cli.command()
-@examples('billing invoice void INV-2025-000001 --reason "Wrong address"')
-def void(
-    context: typer.Context,
-    invoice: InvoiceArgument,
-    reason: Annotated[str, typer.Option("--reason", help="Why; kept with the invoice.")],
-    write_off: Annotated[
-        bool, typer.Option("--write-off", help="Never bill its usage again.")
-    ] = False,
-    output: OutputOption = OutputFormat.TABLE,
-) -> None:
-    """Void an invoice: its usage is held back until its period is generated again by name."""
-    from billing_cli.services import invoices as service
-
-    app: App = context.obj
-    emit([service.void(app, invoice, reason, write_off=write_off)], _COLUMNS, output)
-
-
 def _emit(rows: Iterator[dict[str, object]], output: OutputFormat, empty: str) -> None:
     from billing_cli.services.invoices import sums
 
     if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
         found = list(rows)
-        emit(found, _COLUMNS, output, footer=sums(found), empty=empty)
+        emit(found, COLUMNS, output, footer=sums(found), empty=empty)
     else:
-        emit(rows, _COLUMNS, output)
+        emit(rows, COLUMNS, output)
 
 
 def tell(made: Made, output: OutputFormat, empty: str) -> None:

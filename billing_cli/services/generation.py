@@ -1,4 +1,4 @@
-"""Making invoices, finalizing and voiding them: which targets there are, and what is allowed."""
+"""Making invoices and finalizing them: which targets there are, and what is allowed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError, NotFoundError, UsageError
+from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing.instants import format_instant
 from billing_cli.services import records
 from billing_cli.services.billing_issue import Rules
 from billing_cli.services.billing_run import BillingRun
 from billing_cli.services.billing_scope import Target
-from billing_cli.store import credits, invoices, restatements, terms, totals, usage, users
+from billing_cli.store import invoices, restatements, terms, totals, usage, users
 from billing_cli.store.invoices import CUSTOM, REGULAR, Selection
 
 if TYPE_CHECKING:
@@ -70,6 +71,10 @@ class Generation:
         targets.sort(key=lambda target: (target.start, target.end))
         return self._bill(targets)
 
+    def refresh_draft(self, reference: str) -> None:
+        """Bring a draft up to date with the books."""
+        self._bill([self._of_draft(reference)])
+
     def _user_keys(self, user_ids: Sequence[str] | None) -> tuple[int, ...] | None:
         if not user_ids:
             return None
@@ -95,7 +100,11 @@ class Generation:
     @staticmethod
     def _first_billable(tx: Transaction) -> int | None:
         """Return the first instant for which there could be anything to bill."""
-        starts = [usage.first_record_start(tx), totals.first_plan_start(tx)]
+        starts = [
+            usage.first_record_start(tx),
+            totals.first_plan_start(tx),
+            invoices.first_draft_start(tx),
+        ]
         return min((start for start in starts if start is not None), default=None)
 
     def _has_something(self, tx: Transaction, period: Period) -> bool:
@@ -103,7 +112,9 @@ class Generation:
             tx, period.start, period.end
         ):
             return True
-        return usage.has_records(tx, period.start, period.end)
+        return usage.has_records(tx, period.start, period.end) or bool(
+            invoices.draft_users(tx, REGULAR, period.start, period.end)
+        )
 
     def _named(self, span: str | tuple[date, date], keys: tuple[int, ...] | None) -> Target:
         calendar = self.history.calendar
@@ -129,11 +140,7 @@ class Generation:
     def _of_draft(self, reference: str) -> Target:
         with self.uow.reading() as tx:
             row = require(tx, reference)
-        if row.status != "draft":
-            raise ConflictError(
-                f"invoice {_name(row)} is {row.status}: only a draft can be finalized",
-                _allowed(row),
-            )
+        states.check(row, states.FINALIZE)
         target = Target(row.period, row.period_start, row.period_end, row.kind, explicit=True)
         if row.kind == REGULAR:
             # The settings may have moved the period's end since the draft was made.
@@ -207,50 +214,3 @@ def show(tx: Transaction, reference: str) -> tuple[InvoiceRow, list[LineRow]]:
     """Return an invoice and its lines."""
     row = require(tx, reference)
     return row, invoices.lines_of(tx, row.id)
-
-
-def void(
-    uow: UnitOfWork, reference: str, reason: str, now: int, *, write_off: bool = False
-) -> InvoiceRow:
-    """Void an invoice: its usage is held back, its credits return.
-
-    With ``write_off`` the usage is never billed again. Raises :class:`ConflictError` where the
-    state does not allow it, or where a credit that it granted is already spent.
-    """
-    with uow.batch() as tx:
-        row = require(tx, reference)
-        if row.status == "void" or (row.status == "paid" and row.total != 0):
-            raise ConflictError(
-                f"invoice {_name(row)} is {row.status} and cannot be voided", _allowed(row)
-            )
-        if credits.spent_of(tx, row.id):
-            raise ConflictError(
-                f"invoice {_name(row)} granted a credit that is already spent",
-                "void the invoices that spent it first",
-            )
-        credits.take_back(tx, row.id, now)
-        voided = row._replace(
-            status="void", voided_at=now, void_reason=reason, written_off=int(write_off)
-        )
-        invoices.rewrite(tx, [voided])
-        return voided
-
-
-def _name(row: InvoiceRow) -> str:
-    return row.invoice_number or str(row.id)
-
-
-def _allowed(row: InvoiceRow) -> str:
-    """Say what can be done with an invoice in its state."""
-    if row.status == "void" and row.written_off:
-        return "its usage is written off"
-    if row.status == "paid" and row.total == 0:
-        return "it is final, and nothing is owed; it can be voided"
-    moves = {
-        "draft": "a draft can be finalized or voided",
-        "sent": "a sent invoice can be voided",
-        "overdue": "an overdue invoice can be voided",
-        "paid": "an invoice that money was received for stays paid",
-        "void": "a void invoice stays void; generate --period bills its usage again",
-    }
-    return moves[row.status]

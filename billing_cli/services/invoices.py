@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from billing_cli.errors import UsageError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.quantities import UNITS
@@ -123,15 +122,6 @@ def show_in(tx: Transaction, reference: str) -> dict[str, object]:
     }
 
 
-def void(app: App, reference: str, reason: str, *, write_off: bool) -> dict[str, object]:
-    """Void an invoice."""
-    if not reason.strip():
-        raise UsageError("--reason is empty", "say why: it is kept with the invoice")
-    with app.unit_of_work() as uow:
-        row = generation.void(uow, reference, reason, app.clock.now(), write_off=write_off)
-    return row_of(row)
-
-
 def sums(rows: Sequence[Mapping[str, object]]) -> dict[str, object] | None:
     """Return a footer with the totals of rows, where adding them up makes sense."""
     valid = [row for row in rows if row["status"] != "void"]
@@ -156,9 +146,9 @@ def row_of(row: InvoiceRow) -> dict[str, object]:
         "tax": format_minor(row.tax, row.currency),
         "credits": format_minor(row.credits, row.currency),
         "total": format_minor(row.total, row.currency),
-        "currency": row.currency,
         "amount_paid": format_minor(row.amount_paid, row.currency),
         "amount_due": format_minor(amount_due(row), row.currency),
+        "currency": row.currency,
         "status": row.status,
         "created_at": format_instant(row.created_at),
         "sent_at": _instant(row.sent_at),

@@ -180,7 +180,7 @@ def test_a_sound_database_passes_every_check(invoke: Invoke) -> None:
         ("UPDATE billing_invoices SET total = total + 1, subtotal = subtotal + 1",
          "invoice lines", "the lines of invoice 1 do not add up to its subtotal"),
         ("UPDATE billing_invoices SET invoice_number = 'INV-2024-000007'", "invoice numbers",
-         "series INV-2025 has 0 invoices, its last number is 1"),
+         "series INV-2025 has 0 numbers, its last is 1"),
         ("DELETE FROM billing_invoice_lines WHERE position = 1", "invoice lines",
          "the lines of invoice 1 do not add up to its subtotal"),
         ("DROP INDEX {index}", "schema", "index"),

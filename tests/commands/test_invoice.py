@@ -26,23 +26,23 @@ def test_from_draft_to_numbered(invoke: Invoke) -> None:
     drafted = invoke("invoice", "generate", at=FEB).ok()
     assert drafted.stderr == ""
     assert drafted.stdout == (
-        "  Id  Invoice number    User id    Period      Subtotal    Tax    Credits    Total  "
-        "Currency    Status    Sent at    Due date\n"
+        "  Id  Invoice number    User id    Period      Subtotal    Tax    Credits    Total    "
+        "Amount due  Currency    Status    Sent at    Due date\n"
         "----  ----------------  ---------  --------  ----------  -----  ---------  -------  "
-        "----------  --------  ---------  ----------\n"
+        "------------  ----------  --------  ---------  ----------\n"
         "   1  -                 ann        2025-01         1.68   0.00       0.00     1.68  "
-        "USD         draft     -          -\n"
+        "        0.00  USD         draft     -          -\n"
     )
     take_in(invoke, *session("2025-01-20T00:00:00Z", "2025-01-20T10:00:00Z", "s2"), at=FEB)
     assert made(invoke) == ["2.38"]
     assert invoke("invoice", "list", "--status", "draft", "-o", "csv").stdout.count("\n") == 2
     assert invoke("invoice", "finalize", "1", at=FEB).ok().stdout == (
-        "  Id  Invoice number    User id    Period      Subtotal    Tax    Credits    Total  "
-        "Currency    Status    Sent at               Due date\n"
+        "  Id  Invoice number    User id    Period      Subtotal    Tax    Credits    Total    "
+        "Amount due  Currency    Status    Sent at               Due date\n"
         "----  ----------------  ---------  --------  ----------  -----  ---------  -------  "
-        "----------  --------  --------------------  --------------------\n"
+        "------------  ----------  --------  --------------------  --------------------\n"
         "   1  INV-2025-000001   ann        2025-01         2.38   0.00       0.00     2.38  "
-        "USD         sent      2025-02-01T06:00:00Z  2025-02-15T06:00:00Z\n"
+        "        2.38  USD         sent      2025-02-01T06:00:00Z  2025-02-15T06:00:00Z\n"
     )
     assert made(invoke, "--finalize") == []
     assert made(invoke, "--period", JANUARY, "--finalize") == []
@@ -58,6 +58,8 @@ Subtotal:       2.38
 Tax:            0.00
 Credits:        0.00
 Total:          2.38
+Amount paid:    0.00
+Amount due:     2.38
 Currency:       USD
 Status:         sent
 Created at:     2025-02-01T06:00:00Z
@@ -66,12 +68,12 @@ Due date:       2025-02-15T06:00:00Z
 
 Lines
 
-Description      Quantity  Unit          Unit price    Amount
--------------  ----------  ----------  ------------  --------
-CPU                 34.00  core-hours          0.05      1.70
-Memory              68.00  gb-hours            0.01      0.68
--------------  ----------  ----------  ------------  --------
-Subtotal                                                 2.38
+  Line  Description      Quantity  Unit          Unit price    Amount
+------  -------------  ----------  ----------  ------------  --------
+     1  CPU                 34.00  core-hours          0.05      1.70
+     2  Memory              68.00  gb-hours            0.01      0.68
+------  -------------  ----------  ----------  ------------  --------
+        Subtotal                                                 2.38
 """
     )
     assert invoke("invoice", "show", "1", "-o", "json").stdout == (
@@ -191,8 +193,9 @@ def test_a_spent_credit_holds_its_invoice(invoke: Invoke) -> None:
     refused = invoke("invoice", "void", "2", "--reason", "a mistake", at=APRIL)
     assert refused.exit_code == 4
     assert refused.stderr == (
-        "error: invoice INV-2025-000002 granted a credit that is already spent\n"
-        "hint: void the invoices that spent it first\n"
+        "error: invoice INV-2025-000002 granted a credit that is already spent on "
+        "INV-2025-000003\n"
+        "hint: void INV-2025-000003 first\n"
     )
     invoke("invoice", "void", "3", "--reason", "a mistake", at=APRIL).ok()
     invoke("invoice", "void", "2", "--reason", "a mistake", at=APRIL).ok()
@@ -291,8 +294,8 @@ def test_a_voided_custom_invoice_can_be_billed_again(invoke: Invoke) -> None:
          "billing invoice list shows ids and numbers"),
         (["void", "1", "--reason", " "], 2, "--reason is empty",
          "say why: it is kept with the invoice"),
-        (["finalize", "1"], 4, "invoice INV-2025-000001 is sent: only a draft can be finalized",
-         "a sent invoice can be voided"),
+        (["finalize", "1"], 4, "invoice INV-2025-000001 is sent and cannot be finalized",
+         "a sent invoice can be paid, credited, marked as overdue or voided"),
         (["finalize"], 2, "name drafts by their ids, or else a --period",
          "billing invoice list --status draft shows the ids"),
         (["finalize", "1", "--period", "2025-01"], 2,
@@ -309,9 +312,9 @@ def test_a_voided_custom_invoice_can_be_billed_again(invoke: Invoke) -> None:
         (["generate", "--period", "2025-03"], 4, "2025-03 has not begun",
          "it begins at 2025-03-01T00:00:00Z"),
         (["generate", "--user", "x"], 3, "there is no user 'x'",
-         "users appear with the first event that names them"),
+         "users appear with the first event that names them, or with billing user add"),
         (["list", "--user", "x"], 3, "there is no user 'x'",
-         "users appear with the first event that names them"),
+         "users appear with the first event that names them, or with billing user add"),
         (["list", "--status", "gone"], 2, "--status: 'gone' is not a status",
          "use one of: draft, sent, paid, overdue, void"),
         (["void", "1"], 2, "missing option '--reason'.",

@@ -21,7 +21,7 @@ from hypothesis.stateful import (
 from billing_cli.errors import ConflictError
 from billing_cli.pricing.instants import parse_instant
 from billing_cli.pricing.rating import Totals, add_to, amount_minor
-from billing_cli.services import generation
+from billing_cli.services import invoice_life
 from billing_cli.store import audit
 from billing_cli.store.unit_of_work import UnitOfWork
 from tests.services.world import World, webhook
@@ -107,7 +107,7 @@ class Books(RuleBasedStateMachine):
         chosen = str(data.draw(st.sampled_from(ids)))
         with UnitOfWork(self.world.engine) as uow:
             try:
-                generation.void(uow, chosen, "a test", self.now, write_off=write_off)
+                invoice_life.void(uow, chosen, "a test", self.now, write_off=write_off)
             except ConflictError as error:
                 text = error.message
                 assert "cannot be voided" in text or "already spent" in text
