@@ -110,9 +110,9 @@ def edit(
 
     app: App = context.obj
     wanted = service.Edit(
-        added=[_pair(text) for text in add_line or ()],
-        changed=[_numbered(text) for text in change_line or ()],
-        removed=remove_line or (),
+        added=tuple(_pair(text) for text in add_line or ()),
+        changed=tuple(_numbered(text) for text in change_line or ()),
+        removed=tuple(remove_line or ()),
         memo=memo,
         due=None if due_date is None else _due(due_date),
     )

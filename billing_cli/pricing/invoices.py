@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
-from billing_cli.pricing.money import round_half_up
+from billing_cli.pricing.money import format_ratio, round_half_up
 from billing_cli.pricing.rating import (
     RESOURCE_OF,
-    amount_minor,
     in_line_order,
-    shown_quantity,
+    quantity_ratio,
+    ratio_minor,
     subtract,
 )
 
@@ -130,15 +130,17 @@ def unit_lines(
         keys |= {key for key in billed.parts if key[0] in RESOURCE_OF}
     for key in in_line_order(keys):
         item, price = key
+        name, resource = _NAMES[item], RESOURCE_OF[item]
         parts = right.get(key, {})
-        amount = amount_minor(key, parts, currency)
+        quantity = quantity_ratio(resource, parts)
+        amount = ratio_minor(quantity, price, currency)
         if billed is not None:
             settled_parts, settled = billed.settled(key, amount)
             amount -= settled
             parts = subtract(parts, settled_parts)
+            quantity = quantity_ratio(resource, parts)
         if not amount and (correction or not parts):
             continue
-        name, resource = _NAMES[item], RESOURCE_OF[item]
         kind = USAGE if item == resource else OVERAGE
         lines.append(
             Line(
@@ -148,7 +150,7 @@ def unit_lines(
                 amount=amount,
                 item=item,
                 resource=resource,
-                quantity=shown_quantity(resource, parts),
+                quantity=format_ratio(*quantity),
                 unit_price=price,
                 parts=parts,
             )

@@ -82,9 +82,13 @@ def cost(resource: str, parts: Mapping[int, int], unit_price: str) -> Fraction:
 
 def amount_minor(key: LineKey, parts: Mapping[int, int], currency: str) -> int:
     """Return a line's amount: the exact cost, rounded once, half away from zero."""
-    numerator, denominator = quantity_ratio(RESOURCE_OF[key[0]], parts)
-    price, scale = _minor_price(key[1], currency)
-    return round_ratio(numerator * price, denominator * scale)
+    return ratio_minor(quantity_ratio(RESOURCE_OF[key[0]], parts), key[1], currency)
+
+
+def ratio_minor(quantity: tuple[int, int], unit_price: str, currency: str) -> int:
+    """Return the amount of an exact quantity (:func:`quantity_ratio`), rounded once."""
+    price, scale = _minor_price(unit_price, currency)
+    return round_ratio(quantity[0] * price, quantity[1] * scale)
 
 
 def shown_quantity(resource: str, parts: Mapping[int, int]) -> str:

@@ -121,6 +121,15 @@ def draft_users(tx: Transaction, kind: str, start: int, end: int) -> set[int]:
     }
 
 
+def first_draft_start(tx: Transaction) -> int | None:
+    """Return the start of the first period that has a draft."""
+    value: int | None = tx.value(
+        "SELECT MIN(period_start) FROM billing_invoices "
+        f"WHERE status = 'draft' AND kind = '{REGULAR}'"
+    )
+    return value
+
+
 def overlapping(tx: Transaction, kind: str, start: int, end: int) -> list[InvoiceRow]:
     """Return the invoices that overlap a range and have not been superseded, drafts left out."""
     return [
