@@ -59,7 +59,7 @@ UntilOption: TypeAlias = Annotated[
 
 @cli.command("list")
 @examples(
-    "billing events list --type billing.quota.exceeded --since 2025-01-01T00:00:00Z",
+    "billing events list --type billing.quota.exceeded",
     "billing events list --user john --limit 20 -o json",
 )
 def list_(
@@ -85,7 +85,7 @@ def list_(
 @cli.command()
 @examples(
     "billing events replay evt_12 evt_13",
-    "billing events replay --type billing.invoice.paid --since 2025-01-01T00:00:00Z --dry-run",
+    "billing events replay --since 2025-01-01T00:00:00Z --dry-run",
 )
 def replay(
     context: typer.Context,

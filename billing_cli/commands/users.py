@@ -70,6 +70,31 @@ TaxOption: TypeAlias = Annotated[
         autocompletion=completion.taxes,
     ),
 ]
+PlanOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--plan",
+        metavar="PLAN",
+        help="The plan to hold: from now on, or if it costs less from the next term on.",
+    ),
+]
+CpuOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--cpu-limit", metavar="CORES|none|plan", help="A limit of their own."),
+]
+MemoryOption: TypeAlias = Annotated[
+    str | None, typer.Option("--memory-limit", metavar="GB|none|plan", help="The same for memory.")
+]
+StorageOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--storage-limit", metavar="GB|none|plan", help="The same for storage."),
+]
+SpendOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--spend-limit", metavar="AMOUNT|none|plan", help="The same for a period's spending."
+    ),
+]
 
 
 def _formats(incomplete: str) -> list[str]:
@@ -124,6 +149,11 @@ def add(
     language: LanguageOption = None,
     tax_number: TaxNumberOption = None,
     tax: TaxOption = None,
+    plan: PlanOption = None,
+    cpu_limit: CpuOption = None,
+    memory_limit: MemoryOption = None,
+    storage_limit: StorageOption = None,
+    spend_limit: SpendOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Add a user. Users also appear by themselves, with the first event that names them."""
@@ -131,7 +161,17 @@ def add(
 
     app: App = context.obj
     values = _given(
-        name=name, email=email, address=address, language=language, tax_number=tax_number, tax=tax
+        name=name,
+        email=email,
+        address=address,
+        language=language,
+        tax_number=tax_number,
+        tax=tax,
+        plan=plan,
+        cpu_limit=cpu_limit,
+        memory_limit=memory_limit,
+        storage_limit=storage_limit,
+        spend_limit=spend_limit,
     )
     _emit(service.add(app, user, values), output)
 
@@ -147,6 +187,11 @@ def edit(
     language: LanguageOption = None,
     tax_number: TaxNumberOption = None,
     tax: TaxOption = None,
+    plan: PlanOption = None,
+    cpu_limit: CpuOption = None,
+    memory_limit: MemoryOption = None,
+    storage_limit: StorageOption = None,
+    spend_limit: SpendOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Change what is known of a user; an empty value clears."""
@@ -154,7 +199,17 @@ def edit(
 
     app: App = context.obj
     values = _given(
-        name=name, email=email, address=address, language=language, tax_number=tax_number, tax=tax
+        name=name,
+        email=email,
+        address=address,
+        language=language,
+        tax_number=tax_number,
+        tax=tax,
+        plan=plan,
+        cpu_limit=cpu_limit,
+        memory_limit=memory_limit,
+        storage_limit=storage_limit,
+        spend_limit=spend_limit,
     )
     _emit(service.edit(app, user, values), output)
 

@@ -20,6 +20,7 @@ from billing_cli.services.user_changes import (
     Unreadable,
     read_change,
     reason_of,
+    require_possible,
     store_changes,
     why_not_new,
 )
@@ -142,7 +143,7 @@ class _Importing:
         known = store.by_ids(tx, [change.user_id for _, change in changes])
         good = []
         for line, change in changes:
-            reason = None if change.user_id in known else why_not_new(change)
+            reason = self._objection(tx, change, is_known=change.user_id in known)
             if reason is None:
                 good.append(change)
             else:
@@ -151,6 +152,15 @@ class _Importing:
         self.report.added += len(stored.added)
         self.report.updated += len(stored.updated)
         self.report.unchanged += len(good) - len(stored.added) - len(stored.updated)
+
+    def _objection(self, tx: Transaction, change: Change, *, is_known: bool) -> str | None:
+        if not is_known:
+            return why_not_new(change)
+        try:
+            require_possible(tx, self._place, change)
+        except BillingError as error:
+            return error.message
+        return None
 
 
 def _text(column: str, value: object) -> str:

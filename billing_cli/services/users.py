@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError, NotFoundError, UsageError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.profiles import read_user_id
+from billing_cli.pricing.quotas import PLAN, QUOTAS
 from billing_cli.pricing.subscriptions import held_at, plan_of, term_at
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services import taxes, terms
+from billing_cli.services.quota_rows import shown_limit, unit_of
 from billing_cli.services.user_changes import Change, Place, Unreadable, read_change, store_changes
-from billing_cli.settings.values import canonical_decimal
 from billing_cli.store import users as store
 from billing_cli.store.subscriptions import phases_of
 
@@ -25,10 +25,6 @@ if TYPE_CHECKING:
     from billing_cli.pricing.subscriptions import Phase
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.store.unit_of_work import Transaction
-
-# Base units of a limit's own unit, and its name.
-_LIMITS = {"cpu": (1_000, "cores"), "memory": (1_024, "GB"), "storage": (1_024, "GB")}
-_SPEND = "spend"
 
 
 @contextmanager
@@ -85,18 +81,18 @@ def show(app: App, user_id: str) -> dict[str, object]:
 def _limits(
     tx: Transaction, row: store.UserRow, history: TermsHistory, phase: Phase | None, now: int
 ) -> Iterator[dict[str, object]]:
-    own = store.own_limits_at(tx, row.user_key, now)
+    own = store.own_limits_at(tx, [row.user_key], now)
     planned = _plan_limits(history, phase, now)
     currency = history.at(now).currency
-    for resource in (*_LIMITS, _SPEND):
-        choice = own.get(resource, store.OwnLimit("plan", None))
+    for resource in QUOTAS:
+        choice = own.get((row.user_key, resource), store.OwnLimit(PLAN, None))
         by_plan = planned.get(resource)
-        base = by_plan if choice.choice == "plan" else choice.amount
+        base = by_plan if choice.choice == PLAN else choice.amount
         yield {
             "resource_type": resource,
             "limit": _limit(resource, base, currency),
-            "unit": currency if resource == _SPEND else _LIMITS[resource][1],
-            "own": None if choice.choice == "plan" else _own(resource, choice, currency),
+            "unit": unit_of(resource, currency),
+            "own": None if choice.choice == PLAN else _own(resource, choice, currency),
             "plan": _limit(resource, by_plan, currency),
         }
 
@@ -114,11 +110,7 @@ def _own(resource: str, choice: store.OwnLimit, currency: str) -> str:
 
 
 def _limit(resource: str, base: int | None, currency: str) -> str | None:
-    if base is None:
-        return None
-    if resource == _SPEND:
-        return format_minor(base, currency)
-    return canonical_decimal(Decimal(base) / _LIMITS[resource][0])
+    return None if base is None else shown_limit(resource, base, currency)
 
 
 def add(app: App, user_id: str, values: Mapping[str, str]) -> dict[str, object]:

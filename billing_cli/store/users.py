@@ -140,14 +140,18 @@ def with_own_tax(tx: Transaction) -> Iterator[tuple[str, str]]:
     )
 
 
-def own_limits_at(tx: Transaction, user_key: int, at: int) -> dict[str, OwnLimit]:
-    """Return a user's own choice of limit at a moment, by resource; spend in minor units."""
+def own_limits_at(
+    tx: Transaction, user_keys: Sequence[int], at: int
+) -> dict[tuple[int, str], OwnLimit]:
+    """Return users' own choice of limit at a moment, by user and resource; spend in minor units."""
+    subquery, parameter = tx.numbers(user_keys)
     return {
-        resource: OwnLimit(choice, amount)
-        for resource, choice, amount in tx.rows(
-            "SELECT resource_type, choice, amount FROM billing_user_limits "
-            "WHERE user_key = ? AND from_second <= ? ORDER BY resource_type, from_second",
-            user_key,
+        (user_key, resource): OwnLimit(choice, amount)
+        for user_key, resource, choice, amount in tx.rows(
+            "SELECT user_key, resource_type, choice, amount FROM billing_user_limits "
+            f"WHERE user_key IN {subquery} AND from_second <= ? "
+            "ORDER BY user_key, resource_type, from_second",
+            parameter,
             at,
         )
     }

@@ -17,7 +17,10 @@ TAXES = [
     {"id": "vat", "name": "VAT 20%", "percent": 20, "default": True},
     {"id": "low", "name": "VAT 5%", "percent": "5.0"},
 ]
-COLUMNS = "use user_id, name, email, address, language, tax_number, tax"
+COLUMNS = (
+    "use user_id, name, email, address, language, tax_number, tax, plan, cpu_limit, memory_limit, "
+    "storage_limit, spend_limit"
+)
 JOHN = ["--name", "John Doe", "--email", "john@example.com", "--language", "pt-BR"]
 
 
@@ -171,6 +174,92 @@ def test_what_is_owed_and_what_is_left(invoke: Invoke) -> None:
     invoke("invoice", "generate", "--finalize", at="2025-03-01T00:00:00Z").ok()
     shown = invoke("user", "show", "ann", "-o", "json", at=NOW).ok().json()
     assert (shown["owed"], shown["credit_balance"]) == ("1.68", "0.98")
+
+
+# Plans and limits
+
+
+PLANS = [
+    {"id": "free", "name": "Free", "price": 0, "interval": "month", "cpu_limit": 1},
+    {"id": "pro", "name": "Pro", "price": "29.99", "interval": "month", "cpu_limit": 8},
+]
+
+
+def test_limits_of_their_own(invoke: Invoke) -> None:
+    invoke.configure(billingMode="hybrid", subscriptionPlans=PLANS)
+    limits = ["--cpu-limit", "2.5", "--memory-limit", "none", "--spend-limit", "50"]
+    shown = invoke("user", "add", "john", *limits, "-o", "json", at=NOW).ok().json()
+    keys = ("resource_type", "limit", "unit", "own", "plan")
+    assert [tuple(row[key] for key in keys) for row in shown["limits"]] == [
+        ("cpu", "2.50", "cores", "2.50", "1.00"),
+        ("memory", None, "GB", "none", None),
+        ("storage", None, "GB", None, None),
+        ("spend", "50.00", "USD", "50.00", None),
+    ]
+    assert (shown["plan"], shown["plan_from"], shown["plan_to"]) == ("free", NOW, None)
+    edited = invoke("user", "edit", "john", "--cpu-limit", "plan", "-o", "json", at=NOW).json()
+    assert edited["limits"][0]["limit"] == "1.00"
+    for option, value, reason in (
+        ("cpu", "-1", "'-1' is neither a number such as 8, nor none, nor plan"),
+        ("memory", "2Gi", "'2Gi' is neither a number such as 8, nor none, nor plan"),
+        ("storage", "1048577", "at most 1,048,576 is taken, not 1048577"),
+        ("spend", "lots", "'lots' is neither an amount such as 50.00, nor none, nor plan"),
+        ("spend", "1.001", "'1.001' is finer than the smallest unit of USD (2 decimals)"),
+    ):
+        refused = invoke("user", "edit", "john", f"--{option}-limit={value}", at=NOW)
+        assert (refused.exit_code, refused.stderr.splitlines()[0]) == (
+            2,
+            f"error: --{option}-limit: {reason}",
+        )
+
+
+def test_a_new_user_gets_a_plan(invoke: Invoke) -> None:
+    refused = invoke("user", "add", "john", "--plan", "pro", at=NOW)
+    assert (refused.exit_code, listed(invoke)) == (4, [])
+    invoke.configure(billingMode="subscription", subscriptionPlans=PLANS)
+    invoke("config", "apply", "--from", "2025-02-01T00:00:00Z", at=NOW).ok()
+    invoke("user", "add", "free", at=NOW).ok()
+    invoke("user", "add", "paid", "--plan", "pro", at=NOW).ok()
+    assert invoke("user", "add", "x", "--plan", "gold", at=NOW).exit_code == 3
+    assert [(row["user_id"], row["plan"]) for row in listed(invoke)] == [
+        ("free", "free"),
+        ("paid", "pro"),
+    ]
+    assert [row["user_id"] for row in listed(invoke, "--plan", "pro")] == ["paid"]
+    # More is held at once, less from the next term on.
+    invoke("user", "edit", "free", "--plan", "pro", at=NOW).ok()
+    lowered = invoke("user", "edit", "paid", "--plan", "free", "-o", "json", at=NOW).ok().json()
+    assert (lowered["plan"], lowered["plan_to"]) == ("pro", "2025-03-01T00:00:00Z")
+    assert {row["plan"] for row in listed(invoke)} == {"pro"}
+    told = invoke("events", "list", "-o", "json").ok().json()
+    invoke("user", "edit", "free", "--plan", "pro", at=NOW).ok()
+    invoke("user", "edit", "paid", "--plan", "free", at=NOW).ok()
+    assert invoke("events", "list", "-o", "json").ok().json() == told
+
+
+def test_plans_and_limits_from_a_file(invoke: Invoke) -> None:
+    invoke.configure(billingMode="hybrid", subscriptionPlans=PLANS)
+    for user in ("ann", "bob"):
+        invoke("user", "add", user, at=NOW).ok()
+    rows = ["user,plan,cpu-limit", "ann,pro,4", "bob,,", "eve,pro,none", "new,,", "zoe,gold,1"]
+    written(invoke.work / "users.csv", *rows)
+    tried = invoke("user", "import", "users.csv", "-o", "json", at=NOW)
+    assert tried.json() == {"added": 2, "updated": 1, "unchanged": 1, "rejected": 1}
+    plans = [(row["user_id"], row["plan"]) for row in listed(invoke)]
+    assert plans == [("ann", "pro"), ("bob", "free"), ("eve", "pro"), ("new", "free")]
+    again = invoke("user", "import", "users.csv", "-o", "json", at="2025-02-20T00:00:00Z")
+    assert again.json() == {"added": 0, "updated": 0, "unchanged": 4, "rejected": 1}
+    invoke("subscription", "cancel", "--user", "ann", at=NOW).ok()
+    written(invoke.work / "users.csv", rows[0], "ann,free,5")
+    refused = invoke("user", "import", "users.csv", at=NOW)
+    assert (refused.exit_code, refused.stderr.splitlines()[0]) == (
+        5,
+        (
+            "warning: users.csv:2: subscription 1 of user 'ann' ends at 2025-03-01T00:00:00Z: "
+            "its plan cannot be changed as well"
+        ),
+    )
+    assert invoke("user", "show", "ann", "-o", "json").json()["limits"][0]["own"] == "4.00"
 
 
 # Importing
