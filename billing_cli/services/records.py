@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_cli.pricing.slots import HOUR, slot_start, slots
-from billing_cli.services import overage
+from billing_cli.services import enrolment, overage
 from billing_cli.services import sessions as timelines
 from billing_cli.services.pacing import next_span
 from billing_cli.store import sessions, state, usage
@@ -40,9 +40,11 @@ def run(
 ) -> MeterReport:
     """Bring usage records up to an instant: fold new events, mend the past, slice the new time.
 
-    Each batch commits by itself; a run that was killed is finished by the next one. ``now`` is
-    what new records are dated with; ``advance`` hears of work done in no particular unit.
+    Before that, new users get their plan. Each batch commits by itself; a run that was killed is
+    finished by the next one. ``now`` is what new records are dated with; ``advance`` hears of
+    work done in no particular unit.
     """
+    enrolment.enrol(uow, history, now)
     folded = timelines.refresh(uow, history, advance)
     report = MeterReport(folded.sessions, folded.rewritten, folded.anomalies)
     report.records += _mend(uow, history, now, advance)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from billing_cli.errors import ConflictError, UsageError
 from billing_cli.pricing.chains import continued, cut
 from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.profiles import read_user_id
 from billing_cli.pricing.subscriptions import Phase, plan_of, term_at
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services import sessions as timelines
@@ -23,7 +24,7 @@ from billing_cli.services.subscription_action import (
     require_plans,
 )
 from billing_cli.services.subscription_rows import STATUSES, row_of, with_phases
-from billing_cli.services.user_changes import Place, read_change, store_changes, why_not_new
+from billing_cli.services.user_changes import Place, add_without_plan
 from billing_cli.store import subscriptions, users
 
 if TYPE_CHECKING:
@@ -152,14 +153,14 @@ def _invoice(action: Action) -> dict[str, object] | None:
 
 def _user_key(tx: Transaction, history: TermsHistory, user_id: str, now: int) -> int:
     """Return the key of a user, who is added where there is none of this name."""
-    if user_id not in users.by_ids(tx, [user_id]):
-        place = Place(history, now)
-        new = read_change(place, user_id, {})
-        reason = why_not_new(new)
-        if reason is not None:
-            raise UsageError(f"--user: {reason}")
-        store_changes(tx, place, [new])
-    return users.key_of(tx, user_id)
+    known = users.by_ids(tx, [user_id]).get(user_id)
+    if known is not None:
+        return known.user_key
+    try:
+        read_user_id(user_id)
+    except ValueError as error:
+        raise UsageError(f"--user: {error}") from error
+    return add_without_plan(tx, Place(history, now), user_id)
 
 
 @contextmanager

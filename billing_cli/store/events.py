@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
-from billing_cli.pricing.events import canonical
+from billing_cli.pricing.events import USER_CREATED, canonical
+from billing_cli.store import arrivals
 from billing_cli.store.names import ORIGINS, SESSIONS, USERS, Interner
 
 if TYPE_CHECKING:
@@ -72,13 +73,18 @@ class EventWriter:
                 kept = stored.get(identity) or events[first[identity]].payload
                 if not _same(kept, event.payload):
                     conflicts.add(position)
+        keys: set[object] = set()
         if new == len(rows):
-            self._await_folding(tx, {row[_SESSION_KEY] for row in rows})
+            keys = {row[_SESSION_KEY] for row in rows}
         elif new:
             found = tx.rows(
                 "SELECT DISTINCT session_key FROM billing_session_events WHERE seq > ?", before
             )
-            self._await_folding(tx, {row[0] for row in found})
+            keys = {row[0] for row in found}
+        self._await_folding(tx, keys)
+        if None in keys:
+            # Only what is about no session can be about a new user: the rest costs nothing.
+            arrivals.note(tx, USER_CREATED, before)
         return new, conflicts
 
     @staticmethod

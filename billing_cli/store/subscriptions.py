@@ -148,6 +148,28 @@ def replace_phases(tx: Transaction, number: int, phases: Iterable[Phase]) -> Non
     _insert_phases(tx, ((number, p.start, p.end, p.user_key, p.plan_id) for p in phases))
 
 
+def from_source(tx: Transaction, source: str, users: Iterable[int]) -> set[int]:
+    """Return those of users' subscriptions that a source began."""
+    subquery, parameter = tx.numbers(sorted(users))
+    return {
+        row[0]
+        for row in tx.rows(
+            f"SELECT id FROM billing_subscriptions WHERE user_key IN {subquery} AND source = ?",
+            parameter,
+            source,
+        )
+    }
+
+
+def begin_earlier(tx: Transaction, found: Iterable[tuple[Phase, int]]) -> None:
+    """Move the starts of phases."""
+    tx.execute_many(
+        "UPDATE billing_subscription_phases SET start_second = ? "
+        "WHERE subscription_id = ? AND start_second = ?",
+        [(start, phase.subscription_id, phase.start) for phase, start in found],
+    )
+
+
 def _insert_phases(tx: Transaction, rows: Iterable[Sequence[object]]) -> None:
     tx.insert(
         "billing_subscription_phases",
