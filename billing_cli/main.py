@@ -20,6 +20,7 @@ from billing_cli.commands import (
     invoice_life,
     meter,
     payments,
+    plans,
     quotas,
     subscriptions,
     taxes,
@@ -56,6 +57,7 @@ cli.add_typer(invoice_life.cli, name="invoice")
 cli.add_typer(payments.cli, name="payment")
 cli.add_typer(credits.cli, name="credits")
 cli.add_typer(users.cli, name="user")
+cli.add_typer(plans.cli, name="plan")
 cli.add_typer(subscriptions.cli, name="subscription")
 cli.add_typer(taxes.cli, name="tax")
 cli.add_typer(quotas.cli, name="quota")

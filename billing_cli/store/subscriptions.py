@@ -41,6 +41,15 @@ class Listed(NamedTuple):
     suspended: bool
 
 
+class HolderRow(NamedTuple):
+    """A user who holds a plan ``[start, end)``."""
+
+    user_id: str
+    subscription_id: int
+    start: int
+    end: int
+
+
 class NewSubscription(NamedTuple):
     """A subscription to store, with one phase."""
 
@@ -206,16 +215,29 @@ def holders_after(tx: Transaction, at: int) -> dict[str, int]:
     )
 
 
-def names_of_holders(tx: Transaction, plan_id: str, at: int, limit: int) -> list[str]:
-    """Return the first users, in byte order, who hold a plan at a moment or will later."""
+def holders_of(tx: Transaction, plan_id: str, at: int, limit: int) -> list[HolderRow]:
+    """Return the first phases, in byte order of the users, with a plan at a moment or later."""
     return [
-        row[0]
+        HolderRow(*row)
         for row in tx.rows(
-            "SELECT DISTINCT u.user_id FROM billing_subscription_phases p "
-            "JOIN billing_users u ON u.user_key = p.user_key "
-            "WHERE p.plan_id = ? AND p.end_second > ? ORDER BY u.user_id LIMIT ?",
+            "SELECT s.user_id, p.subscription_id, p.start_second, p.end_second "
+            "FROM billing_subscription_phases p "
+            "JOIN billing_subscriptions s ON s.id = p.subscription_id "
+            "WHERE p.plan_id = ? AND p.end_second > ? "
+            "ORDER BY s.user_id, p.start_second LIMIT ?",
             plan_id,
             at,
             limit,
         )
     ]
+
+
+def phases_from(tx: Transaction, at: int) -> Iterator[tuple[str, Phase]]:
+    """Yield every phase that reaches beyond an instant with its user, by user and start."""
+    for user_id, *row in tx.stream(
+        _PHASES.replace("SELECT ", "SELECT s.user_id, ", 1)
+        + "JOIN billing_subscriptions s ON s.id = p.subscription_id "
+        "WHERE p.end_second > ? ORDER BY s.user_id, p.start_second",
+        at,
+    ):
+        yield user_id, _phase(tuple(row))
