@@ -258,8 +258,9 @@ def _refuse_overlap(user_id: str, held: Sequence[Phase], at: int) -> None:
         return
     end = "" if found.end == FOREVER else f" until {format_instant(found.end)}"
     hint = "billing subscription change changes the plan of that one"
-    if found.end < FOREVER:
-        hint += f"; or begin at {format_instant(max(phase.end for phase in held))}"
+    last = max(phase.end for phase in held)
+    if last < FOREVER:
+        hint += f"; or begin at {format_instant(last)}"
     raise ConflictError(
         f"user {user_id!r} holds the plan {found.plan_id!r} "
         f"from {format_instant(found.start)}{end} (subscription {found.subscription_id})",
