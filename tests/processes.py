@@ -33,8 +33,8 @@ _UNSYNCED: Final = {
 SMALL_BATCHES: Final[Mapping[str, object]] = {
     "billing_cli.services.events._BATCH_EVENTS": 60,
     "billing_cli.services.sessions._BATCH_SESSIONS": 12,
-    "billing_cli.services.records._FEW_RECORDS": 1_000,
-    "billing_cli.services.records._MANY_RECORDS": 4_000,
+    "billing_cli.services.pacing._FEW_RECORDS": 1_000,
+    "billing_cli.services.pacing._MANY_RECORDS": 4_000,
     "billing_cli.services.records._RESLICED_SESSIONS": 8,
     "billing_cli.services.billing_run._BATCH_USERS": 4,
     "billing_cli.store.unit_of_work._STREAM_ROWS": 50,

@@ -33,8 +33,8 @@ COMMANDS: Final = (
 SMALL: Final = {
     "billing_cli.services.events._BATCH_EVENTS": 1_250,
     "billing_cli.services.sessions._BATCH_SESSIONS": 500,
-    "billing_cli.services.records._FEW_RECORDS": 2_500,
-    "billing_cli.services.records._MANY_RECORDS": 5_000,
+    "billing_cli.services.pacing._FEW_RECORDS": 2_500,
+    "billing_cli.services.pacing._MANY_RECORDS": 5_000,
     "billing_cli.services.billing_run._BATCH_USERS": 250,
     "billing_cli.store.names._CACHE_LIMIT": 1_000,
     "billing_cli.store.unit_of_work._STREAM_ROWS": 125,

@@ -161,5 +161,7 @@ def follow_calendar(tx: Transaction, old: TermsHistory, new: TermsHistory, effec
     """
     before, after = old.calendar.containing(effective), new.calendar.containing(effective)
     low, high = sorted((before.end, after.end))
+    if low == high:
+        return
     users = {phase.user_key for phase in subscriptions.phases_between(tx, low, high)}
     mark_changed(tx, new, [(user, after.start, after.start + 1) for user in sorted(users)])

@@ -279,6 +279,7 @@ def test_other_settings_hold_from_their_moment_on(world: World) -> None:
     world.configure(computeRates={"cpu_per_core_hour": "0.08"})
     assert world.apply(now, EPOCH + 5 * HOUR + 77).remetered_from is not None
     assert records(world)[-1][0] < EPOCH + 5 * HOUR
+    assert world.rows("SELECT * FROM billing_stale_overage") == []
     world.meter(now)
     found = records(world)
     prices = {(resource, price) for _, _, resource, _, _, price, *_ in found}
