@@ -9,7 +9,7 @@ from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.slots import HOUR
 from billing_cli.pricing.terms import Terms, TermsHistory
 from billing_cli.services import overage as overages
-from billing_cli.store import overage, sessions, state, terms, usage
+from billing_cli.store import overage, quotas, sessions, state, terms, usage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -96,6 +96,7 @@ def apply(uow: UnitOfWork, settings: Settings, now: int, since: int | None) -> A
         _refuse_rewriting(tx, effective, differences)
         old = _history(recorded)
         terms.add_version(tx, effective, now, wanted)
+        quotas.mark_everyone(tx, effective)
         new = _history(terms.versions(tx))
         return Applied(differences, effective, _remeter(tx, old, new, effective))
 
