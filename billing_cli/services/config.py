@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from billing_cli.pricing.instants import format_instant
 from billing_cli.services import terms
+from billing_cli.services.plan_changes import named
 from billing_cli.store import terms as store
 
 if TYPE_CHECKING:
     from billing_cli.app import App
+    from billing_cli.services.plan_changes import Reached
 
 
 _SHOWN_DIFFERENCES = 3
@@ -33,11 +35,18 @@ def apply(app: App, since: int | None, *, dry_run: bool) -> AppliedRows:
             history = terms.read(tx, app.settings).history
     rows = [_row(difference) for difference in applied.differences]
     if not rows:
-        return AppliedRows([], [])
+        ahead = applied.scheduled_from
+        return AppliedRows([], [] if ahead is None else [_already(ahead)])
     would = "would hold" if dry_run else "recorded: in force"
     if applied.effective_from is None:
         return AppliedRows(rows, [f"{would} from the beginning of time"])
     messages = [f"{would} from {format_instant(applied.effective_from)}"]
+    drops = "would drop" if dry_run else "dropped"
+    messages += [
+        f"{drops} the settings that were to hold from {format_instant(moment)}"
+        for moment in applied.dropped
+    ]
+    messages += [_reaching(reached) for reached in applied.reached]
     if any(row["key"] in {"timezone", "invoiceDay"} for row in rows):
         period = history.calendar.containing(applied.effective_from)
         messages.append(f"the period {period.name} then runs until {format_instant(period.end)}")
@@ -50,6 +59,21 @@ def apply(app: App, since: int | None, *, dry_run: bool) -> AppliedRows:
             "by the next billing meter run"
         )
     return AppliedRows(rows, messages)
+
+
+def _already(since: int) -> str:
+    at = format_instant(since)
+    return f"what the file says holds from {at} on; --from brings it forward or puts it off"
+
+
+def _reaching(reached: Reached) -> str:
+    """Say whom a changed plan reaches when."""
+    who = named(reached.names, reached.holders)
+    when = f"from {format_instant(reached.first)} on"
+    if reached.last > reached.first:
+        when = f"between {format_instant(reached.first)} and {format_instant(reached.last)}"
+    terms_of = "their next terms" if reached.holders > 1 else "the next term"
+    return f"the plan {reached.plan_id!r} changes for {who} with {terms_of}, {when}"
 
 
 def history(app: App) -> list[dict[str, object]]:
@@ -77,18 +101,21 @@ def history(app: App) -> list[dict[str, object]]:
     return rows
 
 
-def warn_of(differences: list[terms.Difference]) -> str | None:
-    """Say that the file differs from what is in force, or None where it does not."""
+def warn_of(in_force: terms.InForce) -> str | None:
+    """Say that the file differs from what is, or will be, in force; None where it does not."""
+    differences, since = in_force.differences, in_force.scheduled_from
     if not differences:
         return None
+    verb = "is" if since is None else "will be"
     shown = "; ".join(
-        f"{d.key} is {_said(d.in_force)}, the file says {_said(d.wanted)}"
+        f"{d.key} {verb} {_said(d.in_force)}, the file says {_said(d.wanted)}"
         for d in differences[:_SHOWN_DIFFERENCES]
     )
     others = len(differences) - _SHOWN_DIFFERENCES
     more = f" and {others} more" if others > 0 else ""
+    ahead = "" if since is None else f" from {format_instant(since)} on"
     return (
-        f"the config file differs from the settings in force ({shown}{more}); "
+        f"the config file differs from the settings in force{ahead} ({shown}{more}); "
         "billing config apply records the change"
     )
 

@@ -77,7 +77,7 @@ def _working(
             ]
             if dry_run:
                 notes.append("nothing was kept: this was a rehearsal")
-            return Made(_rows_of(uow, report.ids), notes, warn_of(in_force.differences))
+            return Made(_rows_of(uow, report.ids), notes, warn_of(in_force))
 
         run = generation.Generation(uow, app.settings, in_force.history, now, finalize, advance)
         yield run, tell

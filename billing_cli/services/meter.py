@@ -89,7 +89,7 @@ def run(app: App, until: int | None, advance: Advance, *, dry_run: bool) -> RunR
         "records": report.records,
         "metered_until": None if metered is None else format_instant(metered),
     }
-    return RunResult(row, warn_of(in_force.differences))
+    return RunResult(row, warn_of(in_force))
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def check(
         sessions.refresh(uow, in_force.history, advance)
         report = quotas.Check(uow, app.settings, in_force.history, now, advance).run()
         with _shown(uow, app, in_force.history, names, report=report) as view:
-            view.warning = warn_of(in_force.differences)
+            view.warning = warn_of(in_force)
             view.notes.append(_summary(report, now))
             yield view
 

@@ -51,8 +51,19 @@ def plans_changed(
         return
     overage.mark_changed(tx, after, [(c.user_key, c.since, c.until) for c in changes])
     quotas.mark_changed(tx, [(c.user_key, c.since) for c in changes])
+    fees_changed(tx, before, after, changes, now)
+
+
+def fees_changed(
+    tx: Transaction,
+    before: TermsHistory,
+    after: TermsHistory,
+    changes: Iterable[Change],
+    now: int,
+) -> None:
+    """Have the fees that were billed in advance of changes compared with what is right now."""
     metered = state.metered_until(tx)
-    # Whatever has been billed, or metered for billing, was so by one of these moments.
+    # Whatever has been billed was so by one of these moments.
     horizon = now if metered is None else max(now, metered)
     restatements.add(tx, _paid_in_advance(before, after, changes, horizon))
 
@@ -71,5 +82,7 @@ def _paid_in_advance(
                 if held.plan.billing != ADVANCE:
                     continue
                 start = max(held.term_start, held.phase.start)
+                if start > horizon:
+                    break
                 for at in (start - 1, start):
                     yield change.user_key, history.calendar.containing(at).start
