@@ -192,7 +192,7 @@ def _date(text: str) -> date:
 
 def _amount(text: str, currency: str) -> int:
     """Read an amount above zero, with a point or a comma before its decimals."""
-    digits = exponent(currency)
+    written, digits = text, exponent(currency)
     grouped, comma = _GROUPED.fullmatch(text), _WITH_COMMA.fullmatch(text)
     if comma and len(comma[1]) <= digits and len(comma[1]) != _THOUSAND:
         text = text.replace(",", ".")
@@ -209,6 +209,6 @@ def _amount(text: str, currency: str) -> int:
         # Its own reason quotes all of the text.
         raise ValueError(str(error).replace(repr(text), quoted(text))) from None
     if amount <= 0:
-        msg = f"{quoted(text)} is not above zero: only money that comes in is a payment"
+        msg = f"{quoted(written)} is not above zero: only money that comes in is a payment"
         raise ValueError(msg)
     return amount

@@ -80,7 +80,7 @@ def require_clean(report: ImportReport) -> None:
         count = len(report.problems)
         raise InvalidDataError(
             f"{count:,} {'row was' if count == 1 else 'rows were'} rejected",
-            "mend them and import the file again: what is there is left alone",
+            "what can be mended can be imported again: what is there is left alone",
         )
 
 

@@ -7,7 +7,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from billing_cli.errors import ConflictError, NotFoundError, UsageError
+from billing_cli.errors import ConflictError, NotFoundError
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing.credit_notes import Parts, of_line, of_total
 from billing_cli.pricing.instants import format_instant
@@ -216,7 +216,7 @@ def _line_parts(tx: Transaction, row: InvoiceRow, position: int, left: Parts) ->
             "credit another line, or an --amount",
         )
     if line.amount <= 0:
-        raise UsageError(
+        raise ConflictError(
             f"line {position} of invoice {states.name_of(row)} is not above zero",
             "credit another line, or an --amount",
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
@@ -13,6 +14,8 @@ from zoneinfo import ZoneInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing_cli.pricing.credit_notes import of_net
+from billing_cli.pricing.credits import Available, apply_credits
 from billing_cli.pricing.instants import parse_instant
 from billing_cli.pricing.money import allocate, format_minor, parse_amount, round_half_up, to_minor
 from billing_cli.pricing.periods import Calendar, Regime
@@ -97,16 +100,14 @@ def test_local_times_fall_into_their_local_month_across_a_clock_change() -> None
 
 @vector("Q1")
 def test_net_and_tax_are_rounded_apart_and_then_added() -> None:
-    net = round_half_up(Fraction(20_000 * 29, 30))
-    tax = round_half_up(Fraction(net * 25, 100))
-    assert (net, tax, net + tax) == (19_333, 4_833, 24_166)
+    parts = of_net(Fraction(20_000 * 29, 30), Decimal(25))
+    assert (parts.net, parts.tax, parts.total) == (19_333, 4_833, 24_166)
 
 
 @vector("Q3")
 def test_a_tax_with_decimals_is_rounded_apart_too() -> None:
-    net = round_half_up(Fraction(2_999 * 6, 7))
-    tax = round_half_up(net * Fraction("23.33") / 100)
-    assert (net, tax, net + tax) == (2_571, 600, 3_171)
+    parts = of_net(Fraction(2_999 * 6, 7), Decimal("23.33"))
+    assert (parts.net, parts.tax, parts.total) == (2_571, 600, 3_171)
 
 
 @vector("Q5")
@@ -134,6 +135,35 @@ def test_a_share_of_a_third_of_a_cent_is_rounded_once() -> None:
     discount = to_minor(10 * Fraction("33.333") / 100, "USD")
     assert format_minor(discount, "USD") == "3.33"
     assert format_minor(price - discount, "USD") == "6.67"
+
+
+@vector("C1")
+def test_the_credit_that_goes_first_is_used_up_first() -> None:
+    grants = [Available(1, 100, 0, None), Available(2, 100, 0, 1_000)]
+    used = dict(apply_credits(120, grants, 0))
+    assert [100 - used[2], 100 - used[1]] == [0, 80]
+
+
+@vector("C3")
+def test_what_is_used_after_a_credit_is_void_is_not_covered() -> None:
+    (use,) = apply_credits(50, [Available(1, 100, 0, None)], 0)
+    voided = 100 - use.amount
+    left = Available(1, 100 - use.amount - voided, 0, None)
+    assert left.remaining == 0
+    assert apply_credits(50, [left], 0) == []
+
+
+@vector("C9")
+def test_a_credit_pays_an_invoice_and_the_rest_is_kept() -> None:
+    (use,) = apply_credits(6_000, [Available(1, 8_572, 0, None)], 0)
+    assert (6_000 - use.amount, 8_572 - use.amount) == (0, 2_572)
+
+
+@vector("C7")
+def test_two_credits_of_ten_pay_fifteen() -> None:
+    """Of the same priority: ours are the expiry and then the age."""
+    grants = [Available(2, 1_000, 20, None), Available(1, 1_000, 10, None)]
+    assert apply_credits(1_500, grants, 0) == [(1, 1_000), (2, 500)]
 
 
 @vector("A1")
