@@ -20,6 +20,7 @@ from billing_cli.pricing.instants import parse_instant
 from billing_cli.pricing.money import allocate, format_minor, parse_amount, round_half_up, to_minor
 from billing_cli.pricing.periods import Calendar, Regime
 from billing_cli.pricing.quantities import exact_quantity, parse_cpu, parse_memory
+from billing_cli.pricing.subscriptions import year_term
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,6 +97,12 @@ def test_local_times_fall_into_their_local_month_across_a_clock_change() -> None
         periods = Calendar([Regime(None, "America/New_York", 1), *regimes])
         names = [periods.containing(at).name for at in instants]
         assert [names.count(f"2023-0{month}") for month in (3, 4, 5)] == [3, 4, 2]
+
+
+@vector("B9")
+def test_the_fourth_year_of_a_leap_day_ends_on_a_leap_day() -> None:
+    start, end = instant("2024-02-29T00:00:00Z"), instant("2028-02-29T00:00:00Z")
+    assert year_term(calendar("UTC"), start, end - 1)[1] == end
 
 
 @vector("Q1")
