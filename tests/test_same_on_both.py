@@ -201,6 +201,93 @@ def three_decimals(terminal: Terminal, folder: Path) -> None:
     terminal.show("invoice", "show", "3")
 
 
+PLANS: Final = [
+    {"id": "free", "name": "Free Tier", "price": 0, "interval": "month"}
+    | {"cpu_limit": 1, "memory_limit": 2, "storage_limit": 5},
+    {"id": "pro", "name": "Pro é", "price": "29.99", "interval": "month", "cpu_limit": 2},
+    {"id": "year", "name": "Year", "price": "300.01", "interval": "year", "memory_limit": 1},
+]
+STATEMENT: Final = (
+    "Date;Amount;Text;Transaction ID\n"
+    "2025-02-01;12.34;rent inv 2025 000002;t1\n2025-02-02;1.00;=HYPERLINK(1);t2\n"
+    "2025-02-03;-3.00;INV-2025-000001;t3\nsoon;1;x;t4\n"
+)
+
+
+def with_plans(terminal: Terminal, folder: Path) -> None:
+    """Odd users with plans, limits, taxes, credits and payments, and everything that is shown."""
+    terminal.invoke.configure(
+        billingMode="hybrid",
+        timezone="America/New_York",
+        subscriptionPlans=PLANS,
+        autoSuspendOnOverage=True,
+        gracePeriodDays=2,
+        taxes=[
+            {"id": "vat", "name": "VAT", "percent": 8.875, "default": True},
+            {"id": "low", "name": "Low", "percent": 2},
+        ],
+    )
+    terminal.at = "2025-01-03T05:00:00Z"
+    people = [
+        {"user_id": name, "name": f"N {name}", "plan": PLANS[number % 3]["id"]}
+        | {"cpu_limit": "3", "spend_limit": f"{number}.50", "tax": ("low", "none")[number % 2]}
+        for number, name in enumerate(ODD_NAMES[:9])
+    ]
+    file = folder / "people.json"
+    file.write_text(json.dumps(people), encoding="utf-8")
+    terminal.do("user", "import", file)
+    terminal.at = "2025-01-20T05:00:00Z"
+    created = event("user.created", START + HOUR, "é", user="new é")
+    events = write(folder / "plans.jsonl", [*odd_sessions(), created, *contradictions()])
+    terminal.do("meter", "ingest", events)
+    terminal.do("quota", "check")
+    terminal.do("subscription", "change", "--user", "a", "--plan", "pro", "--dry-run")
+    for user, plan in (("a", "pro"), ("B", "free"), ("Z z", "year")):
+        terminal.do("subscription", "change", "--user", user, "--plan", plan, code=4 * (user == "Z z"))
+    terminal.do("subscription", "cancel", "--user", "B", "--now")
+    terminal.do("subscription", "resume", "--user", "B")
+    terminal.do("invoice", "preview", "--user", "a")
+    terminal.do("credits", "add", "--user", "a", "--amount", "50.00", "--reason", "Downtime [red]")
+    terminal.at = "2025-02-03T12:00:00Z"
+    terminal.do("quota", "check")
+    terminal.do("invoice", "generate")
+    terminal.do("invoice", "edit", "1", "--add-line", "=cmd()", "12.50", "--memo", "\x1b[31mred")
+    terminal.do("invoice", "generate", "--finalize")
+    paying(terminal, folder)
+
+
+def paying(terminal: Terminal, folder: Path) -> None:
+    statement = folder / "statement.csv"
+    statement.write_text(STATEMENT, encoding="utf-8")
+    for _ in range(2):
+        terminal.do("payment", "import", statement, code=5)
+    terminal.do("invoice", "pay", "INV-2025-000003")
+    terminal.do("payment", "record", "--user", "é", "--amount", "400.00")
+    terminal.do("payment", "refund", "4", "--amount", "1.00", "--reason", "too much")
+    terminal.do("payment", "reverse", "3", "--reason", "bounced")
+    terminal.do("invoice", "credit-note", "INV-2025-000005", "--amount", "1.00", "--reason", "gift")
+    terminal.at = "2025-03-02T12:00:00Z"
+    terminal.do("invoice", "mark-overdue")
+    terminal.do("quota", "check")
+    terminal.do("invoice", "generate", "--finalize")
+    terminal.do("quota", "suspend", "_z", "--reason", "abuse")
+    for noun in ("user", "plan", "subscription", "tax", "payment", "credits", "events", "invoice"):
+        terminal.do(noun, "list")
+    for words in (
+        ("user", "show", "a"),
+        ("plan", "show", "pro"),
+        ("subscription", "show", "1"),
+        ("payment", "show", "3"),
+        ("credits", "balance"),
+        ("credits", "history", "--user", "a"),
+        ("quota", "show"),
+        ("usage", "--period", "2025-01"),
+        ("invoice", "show", "5"),
+        ("events", "replay", "--type", "billing.invoice.paid", "--dry-run"),
+    ):
+        terminal.do(*words)
+
+
 def summaries(terminal: Terminal) -> None:
     """What there is, a row each."""
     for by in ("user", "resource", "day", "session"):
@@ -234,7 +321,7 @@ def _one_command_tree(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("typer.main.get_command", cache(get_command))
 
 
-@pytest.mark.parametrize("scenario", [new_york, without_decimals, three_decimals])
+@pytest.mark.parametrize("scenario", [new_york, without_decimals, three_decimals, with_plans])
 def test_every_output_is_the_same(
     scenario: Callable[[Terminal, Path], None],
     invoke_on: Callable[[str], Invoke],

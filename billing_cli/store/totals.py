@@ -53,32 +53,37 @@ def sum_period(
     )
     # Made by its query and not filled by an INSERT, since PostgreSQL then uses all cores; such
     # a statement takes no parameters.
-    arms = []
-    for ordinal, stretch in enumerate(stretches):
-        scope = (
-            f"r.start_time >= {stretch.start:d} AND r.start_time < {stretch.stop:d} {conditions}"
-        )
-        sessions = (
-            f"SELECT r.user_key, {ordinal:d} AS ordinal, 'use' AS kind, {sums} "
-            f"FROM billing_usage_records r WHERE {scope} GROUP BY r.user_key"
-        )
-        if stretch.mode == "hybrid":
-            # After summing: it is asked once for each user, not for each record.
-            sessions = (
-                f"SELECT * FROM ({sessions}) s WHERE NOT EXISTS "
-                "(SELECT 1 FROM billing_subscription_phases p WHERE p.user_key = s.user_key "
-                f"AND p.start_second < {stretch.period_end:d} "
-                f"AND p.end_second > {stretch.period_start:d})"
-            )
-        if stretch.mode != "subscription":
-            arms.append(sessions)
-        if stretch.mode != "usage":
-            arms.append(
-                f"SELECT r.user_key, {ordinal:d} AS ordinal, r.kind, {sums} "
-                f"FROM billing_overage_records r WHERE {scope} GROUP BY r.user_key, r.kind"
-            )
+    arms = [
+        arm
+        for ordinal, stretch in enumerate(stretches)
+        for arm in _arms(ordinal, stretch, sums, conditions)
+    ]
     tx.execute("DROP TABLE IF EXISTS billing_totals")
     tx.execute(f"CREATE TEMPORARY TABLE billing_totals AS {' UNION ALL '.join(arms)}")
+
+
+def _arms(ordinal: int, stretch: Stretch, sums: str, conditions: str) -> Iterator[str]:
+    """Yield the queries for what is charged in a stretch: of sessions, and of overage."""
+    scope = f"r.start_time >= {stretch.start:d} AND r.start_time < {stretch.stop:d} {conditions}"
+    sessions = (
+        f"SELECT r.user_key, {ordinal:d} AS ordinal, 'use' AS kind, {sums} "
+        f"FROM billing_usage_records r WHERE {scope} GROUP BY r.user_key"
+    )
+    if stretch.mode == "hybrid":
+        # After summing: it is asked once for each user, not for each record.
+        sessions = (
+            f"SELECT * FROM ({sessions}) s WHERE NOT EXISTS "
+            "(SELECT 1 FROM billing_subscription_phases p WHERE p.user_key = s.user_key "
+            f"AND p.start_second < {stretch.period_end:d} "
+            f"AND p.end_second > {stretch.period_start:d})"
+        )
+    if stretch.mode != "subscription":
+        yield sessions
+    if stretch.mode != "usage":
+        yield (
+            f"SELECT r.user_key, {ordinal:d} AS ordinal, r.kind, {sums} "
+            f"FROM billing_overage_records r WHERE {scope} GROUP BY r.user_key, r.kind"
+        )
 
 
 def load_taken(tx: Transaction, taken: Iterable[tuple[int, int, int]]) -> None:

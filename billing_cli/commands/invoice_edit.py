@@ -36,6 +36,44 @@ DraftArgument = Annotated[
 ]
 
 
+AddLineOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--add-line",
+        metavar="DESCRIPTION AMOUNT",
+        help="Add a line; a negative amount is a discount. May be repeated.",
+    ),
+]
+ChangeLineOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--change-line",
+        metavar="LINE DESCRIPTION AMOUNT",
+        help="Change a line that was added by hand, by its number. May be repeated.",
+    ),
+]
+RemoveLineOption = Annotated[
+    list[int] | None,
+    typer.Option(
+        "--remove-line",
+        metavar="LINE",
+        help="Remove a line that was added by hand. May be repeated.",
+    ),
+]
+MemoOption = Annotated[
+    str | None,
+    typer.Option("--memo", metavar="TEXT", help="A note on the invoice; empty removes it."),
+]
+DueDateOption = Annotated[
+    str | None,
+    typer.Option(
+        "--due-date",
+        metavar="DATE",
+        help="Due at the end of this local date, or at this instant; empty for the usual.",
+    ),
+]
+
+
 class _EditCommand(TyperCommand):
     """Takes the words of a line as one value: Typer has no repeated option of several."""
 
@@ -66,42 +104,11 @@ def _joined(arguments: Sequence[str]) -> Iterator[str]:
 def edit(
     context: typer.Context,
     draft: DraftArgument,
-    add_line: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--add-line",
-            metavar="DESCRIPTION AMOUNT",
-            help="Add a line; a negative amount is a discount. May be repeated.",
-        ),
-    ] = None,
-    change_line: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--change-line",
-            metavar="LINE DESCRIPTION AMOUNT",
-            help="Change a line that was added by hand, by its number. May be repeated.",
-        ),
-    ] = None,
-    remove_line: Annotated[
-        list[int] | None,
-        typer.Option(
-            "--remove-line",
-            metavar="LINE",
-            help="Remove a line that was added by hand. May be repeated.",
-        ),
-    ] = None,
-    memo: Annotated[
-        str | None,
-        typer.Option("--memo", metavar="TEXT", help="A note on the invoice; empty removes it."),
-    ] = None,
-    due_date: Annotated[
-        str | None,
-        typer.Option(
-            "--due-date",
-            metavar="DATE",
-            help="Due at the end of this local date, or at this instant; empty for the usual.",
-        ),
-    ] = None,
+    add_line: AddLineOption = None,
+    change_line: ChangeLineOption = None,
+    remove_line: RemoveLineOption = None,
+    memo: MemoOption = None,
+    due_date: DueDateOption = None,
     dry_run: DryRunOption = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
