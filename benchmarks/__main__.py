@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import growth, hybrid, ingest, invoicing, metering, startup
+from benchmarks import growth, hybrid, ingest, invoicing, metering, quotas, startup
 from benchmarks.databases import KINDS, databases
 from benchmarks.events import write_events
 from benchmarks.growth import Growth, Sizes
@@ -24,12 +24,14 @@ class Plan:
     """How much is measured; ``hours`` are the histories that `meter run` comes on top of.
 
     ``repeats`` is how often each thing is done, ``ingests`` how often ingest, which is long.
+    ``holders`` are users with a plan, whose quotas are checked.
     """
 
     events: int
     sessions: int
     hours: tuple[int, ...]
     users: int
+    holders: int
     repeats: int
     ingests: int
     starts: int
@@ -41,6 +43,7 @@ FULL: Final = Plan(
     sessions=100_000,
     hours=(20, 80),
     users=10_000,
+    holders=100_000,
     repeats=5,
     ingests=3,
     starts=15,
@@ -51,12 +54,13 @@ QUICK: Final = Plan(
     sessions=5_000,
     hours=(2, 10),
     users=1_000,
+    holders=2_000,
     repeats=3,
     ingests=3,
     starts=5,
     growth=Sizes(events=2_000, sessions=300, users=100),
 )
-NAMES: Final = ("startup", "ingest", "meter", "invoice", "hybrid", "growth")
+NAMES: Final = ("startup", "ingest", "meter", "invoice", "hybrid", "quota", "growth")
 
 
 def run(
@@ -72,15 +76,21 @@ def run(
             yield ingest.measure(made, kind, path, plan.events, plan.ingests)
         path.unlink()
     for kind in kinds:
-        if "meter" in names:
-            yield from metering.measure(made, kind, plan.sessions, plan.hours, plan.repeats)
-        if "invoice" in names:
-            yield invoicing.measure(made, kind, plan.users, plan.repeats)
-        if "hybrid" in names:
-            yield hybrid.measure(made, kind, plan.users, plan.repeats)
+        yield from _jobs(made, plan, names, kind)
     for kind in kinds:
         if "growth" in names:
             yield from growth.measure(made, kind, plan.growth)
+
+
+def _jobs(made: Databases, plan: Plan, names: Sequence[str], kind: str) -> Iterator[Measurement]:
+    if "meter" in names:
+        yield from metering.measure(made, kind, plan.sessions, plan.hours, plan.repeats)
+    if "invoice" in names:
+        yield invoicing.measure(made, kind, plan.users, plan.repeats)
+    if "hybrid" in names:
+        yield hybrid.measure(made, kind, plan.users, plan.repeats)
+    if "quota" in names:
+        yield from quotas.measure(made, kind, plan.holders, plan.repeats)
 
 
 def main() -> int:

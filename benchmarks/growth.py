@@ -15,6 +15,7 @@ from benchmarks.ingest import ingest
 from benchmarks.invoicing import PERIOD, generate, metered_users
 from benchmarks.measuring import isolated, peak_mib, timed
 from benchmarks.metering import RECORDS_EACH, meter, running_sessions
+from benchmarks.quotas import check, holders
 from billing_cli.pricing.slots import HOUR
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def measure(databases: Databases, kind: str, sizes: Sizes) -> Iterator[Growth]:
         yield _meter(databases, kind, sizes.sessions * times)
     for times in TIMES:
         yield from _bill(databases, kind, sizes.users * times)
+    for times in TIMES:
+        yield _check(databases, kind, sizes.users * times)
 
 
 def _ingest(databases: Databases, kind: str, events: int) -> Growth:
@@ -100,6 +103,16 @@ def _bill(databases: Databases, kind: str, users: int) -> Iterator[Growth]:
         _require(rows, users * (5 if "usage" in name else 1))
         yield Growth(name, kind, "rows", rows, seconds, peak)
     databases.drop(url)
+
+
+def _check(databases: Databases, kind: str, users: int) -> Growth:
+    url = holders(databases, kind, users)
+    databases.settle(url)
+    # Three quarters of a limit are in use, so everyone reaches this for cpu and memory.
+    seconds, reached, peak = isolated(_job, partial(check, url, START, 70))
+    _require(reached, users * 2)
+    databases.drop(url)
+    return Growth("quota check, the first", kind, "users", users, seconds, peak)
 
 
 def _job(work: Callable[[], int]) -> tuple[float, int, float]:

@@ -30,8 +30,9 @@ SESSIONS_EACH: Final = 3
 _QUARTER: Final = HOUR // 4
 _WEEK: Final = 7 * 24 * HOUR
 _SIZES: Final = Sizes("2", "4Gi", "20Gi")
-# In a quarter of an hour, this part of the sessions ends and is begun anew; in a week, half.
-_TURNOVER: Final = 200
+# So much of all sessions ends and is begun anew: one in 200 in 15 minutes, a quarter in a week.
+_QUARTER_TURNOVER: Final = 200
+_WEEK_TURNOVER: Final = 4
 _PLAN: Final = {
     "id": "pro",
     "name": "Pro",
@@ -44,7 +45,8 @@ _PLAN: Final = {
 _BARE: Final = (
     "SELECT s.user_key, SUM(g.cpu_millicores), SUM(g.memory_mib), SUM(g.storage_mib) "
     "FROM billing_segments g JOIN billing_sessions s ON s.session_key = g.session_key "
-    "WHERE g.start_second <= {0} AND g.end_second > {0} GROUP BY s.user_key"
+    # The plus keeps SQLite from the index by start: three times as fast, to be fair.
+    "WHERE +g.start_second <= {0} AND g.end_second > {0} GROUP BY s.user_key"
 )
 
 
@@ -52,8 +54,8 @@ def measure(databases: Databases, kind: str, users: int, repeats: int) -> list[M
     """Check every quarter of an hour, and then once a week."""
     clock = _Clock(databases, kind, users)
     check(clock.url, clock.now)
-    every = clock.rounds(repeats, _QUARTER, _TURNOVER)
-    seldom = clock.rounds(repeats, _WEEK, 2)
+    every = clock.rounds(repeats, _QUARTER, _QUARTER_TURNOVER)
+    seldom = clock.rounds(repeats, _WEEK, _WEEK_TURNOVER)
     databases.drop(clock.url)
     return [
         _measurement("quota check every 15 minutes", kind, users, every, QUARTER_BAR),
@@ -61,10 +63,10 @@ def measure(databases: Databases, kind: str, users: int, repeats: int) -> list[M
     ]
 
 
-def check(url: str, now: int) -> int:
+def check(url: str, now: int, threshold: int = 80) -> int:
     """Check everyone's quotas and return how many levels were reached."""
     with unit_of_work(url) as uow:
-        return Check(uow, settings(url), history(url), now).run().crossings
+        return Check(uow, settings(url, threshold), history(url), now).run().crossings
 
 
 def holders(databases: Databases, kind: str, users: int) -> str:
@@ -91,9 +93,11 @@ def holders(databases: Databases, kind: str, users: int) -> str:
     return url
 
 
-def settings(url: str) -> Settings:
+def settings(url: str, threshold: int = 80) -> Settings:
     """Return settings with a plan that takes four such sessions."""
-    values = ConfigValues.model_validate({"billingMode": "hybrid", "subscriptionPlans": [_PLAN]})
+    values = ConfigValues.model_validate(
+        {"billingMode": "hybrid", "subscriptionPlans": [_PLAN], "alertThreshold": threshold}
+    )
     return Settings(values, config_path=None, database_url=url, sources={})
 
 

@@ -28,6 +28,7 @@ TINY = Plan(
     sessions=4,
     hours=(1, 3),
     users=3,
+    holders=5,
     repeats=1,
     ingests=1,
     starts=1,
@@ -40,6 +41,9 @@ MEASURED = [
     "meter run, new hour on 3 h",
     "meter run, growing records on 3 h",
     "invoice generate --finalize, 100 records each",
+    "invoice generate --finalize, hybrid",
+    "quota check every 15 minutes",
+    "quota check after a week",
 ]
 
 
@@ -97,8 +101,8 @@ def test_everything_is_measured_on_both_databases(
     }
     assert all(m.seconds > 0 and m.bar for m in measurements)
     grown = [f for f in found if isinstance(f, Growth)]
-    # Three jobs and three exports, at two sizes, on two databases.
-    assert len(grown) == 24
+    # Four jobs and three exports, at two sizes, on two databases.
+    assert len(grown) == 28
     assert all(g.items and g.seconds > 0 and g.peak_mib > 1 for g in grown)
     _check_what_is_written(made, measurements, grown)
 

@@ -255,7 +255,9 @@ def _read_steps(tx: Transaction, last: int | None, now: int) -> None:
             "AND i.user_key = s.user_key AND i.low = ? GROUP BY s.user_key",
             *(last, last, last, last),
         )
-    tx.execute("CREATE INDEX billing_quota_steps_user ON billing_quota_steps (user_key, at_second)")
+    # All columns: who reads a user's steps in order finds them in one place.
+    columns = ", ".join(("user_key", "at_second", *RESOURCES))
+    tx.execute(f"CREATE INDEX billing_quota_steps_user ON billing_quota_steps ({columns})")
     before = now if last is None else last
     if tx.row("SELECT 1 FROM billing_quota_interest WHERE low < ?", before):
         _read_deep(tx, now, before)
@@ -282,43 +284,24 @@ def _read_deep(tx: Transaction, now: int, before: int) -> None:
 
 
 def _choose(tx: Transaction, threshold: int) -> None:
-    """Choose whom to follow: all that were kept, and whose use reaches the lowest limit.
-
-    First by the sum of all that was ever added, which is fast, and of those who are left by what
-    was used at once.
-    """
+    """Choose whom to follow: all that were kept, and whose use reaches the lowest limit."""
     tx.execute(
         "INSERT INTO billing_quota_candidates SELECT user_key, low FROM billing_quota_interest "
         f"WHERE keep = {_FOLLOWED}"
     )
-    added = ", ".join(
-        f"SUM(CASE WHEN {resource} > 0 THEN {resource} ELSE 0 END) AS {resource}"
-        for resource in RESOURCES
-    )
+    # At one instant everything counts that changes there, in whatever order it is read.
+    used = ", ".join(f"SUM({resource}) OVER w AS {resource}" for resource in RESOURCES)
+    most = ", ".join(f"MAX({resource}) AS {resource}" for resource in RESOURCES)
     reached = " OR ".join(
         f"(t.{resource} > 0 AND t.{resource} * 100 >= b.{resource} * ?)" for resource in RESOURCES
     )
-    tx.temporary_table("billing_quota_possible", "user_key bigint PRIMARY KEY")
     tx.execute(
-        "INSERT INTO billing_quota_possible SELECT i.user_key FROM "
-        f"(SELECT user_key, {added} FROM billing_quota_steps GROUP BY user_key) t "
+        "INSERT INTO billing_quota_candidates SELECT i.user_key, i.low FROM "
+        f"(SELECT user_key, {most} FROM (SELECT user_key, {used} FROM billing_quota_steps "
+        "WINDOW w AS (PARTITION BY user_key ORDER BY at_second)) u GROUP BY user_key) t "
         "CROSS JOIN billing_quota_interest i CROSS JOIN billing_quota_bounds b "
         f"WHERE i.user_key = t.user_key AND i.keep = {_BOUNDED} AND b.user_key = t.user_key "
         f"AND ({reached})",
-        *(threshold for _ in RESOURCES),
-    )
-    tx.analyze("billing_quota_possible")
-    # At one instant everything counts that changes there, in whatever order it is read.
-    used = ", ".join(f"SUM(s.{resource}) OVER w AS {resource}" for resource in RESOURCES)
-    most = ", ".join(f"MAX({resource}) AS {resource}" for resource in RESOURCES)
-    tx.execute(
-        "INSERT INTO billing_quota_candidates SELECT i.user_key, i.low FROM "
-        f"(SELECT user_key, {most} FROM (SELECT s.user_key, {used} "
-        "FROM billing_quota_possible p CROSS JOIN billing_quota_steps s "
-        "WHERE s.user_key = p.user_key "
-        "WINDOW w AS (PARTITION BY s.user_key ORDER BY s.at_second)) u GROUP BY user_key) t "
-        "CROSS JOIN billing_quota_interest i CROSS JOIN billing_quota_bounds b "
-        f"WHERE i.user_key = t.user_key AND b.user_key = t.user_key AND ({reached})",
         *(threshold for _ in RESOURCES),
     )
     tx.analyze("billing_quota_candidates")

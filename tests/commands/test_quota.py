@@ -96,7 +96,9 @@ def test_a_check_says_what_is_new(invoke: Invoke) -> None:
     checked = invoke("quota", "check", at=NOON).ok()
     assert checked.stdout == rehearsed.stdout
     (row,) = checked.stdout.splitlines()[2:]
-    assert row.split() == ("ann cpu 3.00 4.00 cores 133.33 exceeded 2025-01-10T10:00:00Z -".split())
+    assert row.split() == (
+        ["ann", "cpu", "3.00", "4.00", "cores", "133.33", "exceeded", "2025-01-10T10:00:00Z", "-"]
+    )
     said = "checked up to 2025-01-10T12:00:00Z: 3 new crossings, 0 suspensions, 0 resumptions\n"
     assert checked.stderr == said
     assert rehearsed.stderr == f"{said}nothing was kept: this was a rehearsal\n"
@@ -238,6 +240,6 @@ def test_a_percentage_is_a_bar_on_terminals_only() -> None:
     assert "#" not in plain_table(grid)
     assert "#" not in markdown_table(grid)
     drawn = terminal_table(grid, 60, colour=False)
-    assert "ann     [####------]  45.50" in drawn
-    assert "bob     [##########] 133.33" in drawn
+    assert "ann      [####------]  45.50" in drawn
+    assert "bob      [##########] 133.33" in drawn
     assert "\x1b[" not in drawn
