@@ -65,7 +65,11 @@ def fees_changed(
     metered = state.metered_until(tx)
     # Whatever has been billed was so by one of these moments.
     horizon = now if metered is None else max(now, metered)
-    restatements.add(tx, _paid_in_advance(before, after, changes, horizon))
+    found = set(_paid_in_advance(before, after, changes, horizon))
+    if found:
+        restatements.add(tx, found)
+        # An invoice run that is under way has gathered what to correct without these.
+        state.count_rewrite(tx)
 
 
 def _paid_in_advance(

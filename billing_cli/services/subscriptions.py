@@ -125,7 +125,7 @@ def resume(app: App, wanted: Wanted, *, dry_run: bool) -> Done:
         action.replace(continued(chain, last._replace(start=at, end=FOREVER)))
         subscriptions.set_canceled_at(action.tx, action.number, None)
         action.tell("resumed", action.now, plan)
-        return action.done(action.before, at, dry_run=dry_run)
+        return action.done(action.before, action.now, dry_run=dry_run)
 
 
 @contextmanager
