@@ -84,6 +84,34 @@ run_into largest 'billing invoice list --period 1993-11 -o tsv |
 say 'The largest in full.'
 run "billing invoice show $(head -n 1 largest | cut -f 1)"
 
-say 'All of it is in .demo/billing.db. Look around, for instance with:'
+say 'The same log on plans, in a database of its own: a fee, and overage above what it includes.'
+run 'export BILLING_DATABASE_URL=hybrid.db BILLING_CONFIG=../examples/hybrid.json'
+run 'billing --at 1993-10-01T00:00:00Z user import ../examples/hybrid-users.csv'
+run 'billing plan list -o tsv | cut -f 1-3,5,6,9'
+run 'billing meter ingest ../examples/nasa-ipsc-1993.jsonl.gz >ingested'
+
+say 'In the middle of November somebody needs more, and gets something for a downtime.'
+run 'billing --at 1993-11-15T12:00:00Z subscription change --user user-007 --plan lab'
+run 'billing --at 1993-11-20T00:00:00Z credits add --user user-007 --amount 50.00 \
+    --reason "Service credit for downtime"'
+
+say 'Who was near or over a limit on the 12th, in the afternoon?'
+run 'billing --at 1993-11-12T17:05:00Z quota check -o tsv | cut -f 1-4,6-8'
+
+say 'Invoice November, and look at the one with the change.'
+run 'billing invoice generate --period 1993-11 --finalize -o csv >november.csv'
+run 'billing invoice show INV-1994-000007'
+
+# Worked out apart from billing: see tests/test_hybrid_example.py.
+grep -q '^7,INV-1994-000007,user-007,.*,130.98,0.00,50.00,80.98,' november.csv || {
+    printf '\nerror: the hybrid invoice is wrong; this is a bug\n' >&2
+    exit 1
+}
+
+say 'A transfer comes in, for more than is owed: the rest becomes a credit.'
+run 'billing payment record --user user-007 --amount 100.00 --reference "Transfer 4711"'
+run 'billing credits list --user user-007'
+
+say 'All of it is in .demo/billing.db and hybrid.db. Look around, for instance with:'
 printf '%s$ billing --database .demo/billing.db usage --period 1993-11 --by resource%s\n' \
     "$bold" "$plain"
