@@ -33,7 +33,7 @@ _COLUMNS = (
     Column("unit"),
     Column("percent", numeric=True, bar="level"),
     Column("level"),
-    Column("since"),
+    Column("since", wide=True),
     Column("suspended_since", wide=True),
 )
 _SUSPENSIONS = (

@@ -15,6 +15,7 @@ from billing_cli.pricing.quota_sweep import BEGINNING, Account, Rules, sweep
 from billing_cli.pricing.quotas import Suspended, planned_spans
 from billing_cli.pricing.quotas import suspend as suspensions_for
 from billing_cli.services import suspensions
+from billing_cli.services.invoice_life import all_overdue
 from billing_cli.services.quota_bounds import plan_bounds
 from billing_cli.services.quota_rows import crossing_notice
 from billing_cli.store import quota_selection as selection
@@ -123,6 +124,7 @@ class Check:
             )
             state.set_quota_progress(tx, progress)
             if self.grace is not None:
+                all_overdue(tx, self.now)
                 self.report.suspensions += suspensions.suspend_overdue(tx, self.grace, self.now)
             self.report.resumptions += suspensions.settle_overdue(tx, None, self.now)
         return progress
