@@ -69,6 +69,32 @@ LINES = (
     Column("amount", numeric=True),
 )
 
+_SETTLED = (
+    (
+        "payments",
+        (
+            Column("payment_id", numeric=True),
+            Column("amount", numeric=True),
+            Column("method"),
+            Column("reference"),
+            Column("status"),
+            Column("received_at"),
+        ),
+    ),
+    (
+        "credit_notes",
+        (
+            Column("credit_note"),
+            Column("amount", numeric=True),
+            Column("applied", numeric=True),
+            Column("credited", numeric=True),
+            Column("refunded", numeric=True),
+            Column("reason"),
+            Column("created_at"),
+        ),
+    ),
+)
+
 InvoiceArgument = Annotated[
     str,
     typer.Argument(
@@ -172,7 +198,11 @@ def emit_invoice(found: dict[str, object], output: OutputFormat) -> None:
             key: value for key, value in found.items() if value is not None and value is not False
         }
     footer = {"description": "Subtotal", "amount": found["subtotal"]}
-    emit_object(found, output, sections=[Section("lines", LINES, footer=footer)])
+    sections = [
+        Section("lines", LINES, footer=footer),
+        *(Section(name, columns) for name, columns in _SETTLED),
+    ]
+    emit_object(found, output, sections=sections)
 
 
 @cli.command()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.quantities import UNITS
-from billing_cli.services import generation, terms
+from billing_cli.services import credit_notes, generation, payments, terms
 from billing_cli.services.config import warn_of
 from billing_cli.store import invoices as store
 
@@ -119,6 +119,8 @@ def show_in(tx: Transaction, reference: str) -> dict[str, object]:
         "written_off": bool(row.written_off),
         "superseded_by": row.superseded_by,
         "lines": [_line_of(line, row.currency) for line in lines],
+        "payments": payments.of_invoice(tx, row.id),
+        "credit_notes": credit_notes.of_invoice(tx, row.id),
     }
 
 
