@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -25,10 +23,9 @@ from billing_cli.pricing.subscriptions import year_term
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PAGE = Path(__file__).parents[2] / "docs" / "vectors.md"
 HOUR = 3600
 
-# From a vector's id to the name of the test that holds it.
+# From a vector's id to the name of the test that holds it, here or in test_vectors_fees.py.
 TESTED: dict[str, str] = {}
 
 
@@ -213,10 +210,3 @@ def test_late_usage_bills_the_rounded_total_less_what_was_billed(
     assert sum(slices) == to_minor(exact_quantity("cpu", sum(arrivals), 1) * price, "USD")
     for part, (before, now) in zip(slices, pairwise(exact), strict=True):
         assert abs(part - (now - before) * 100) <= 1
-
-
-def test_the_page_lists_each_vector_and_the_tests_that_hold_it() -> None:
-    rows = re.findall(r"^\| ([A-Z]\d+) \|.*\| ([^|]+) \|$", PAGE.read_text("utf-8"), re.MULTILINE)
-    assert len(dict(rows)) == len(rows)
-    named = {identity: re.match(r"`(test_\w+)`", outcome) for identity, outcome in rows}
-    assert {identity: match[1] for identity, match in named.items() if match} == TESTED
