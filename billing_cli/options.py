@@ -124,6 +124,15 @@ def parse_reason(text: str, kept_with: str, option: str = "--reason") -> str:
     """Return why something is done; UsageError where nothing is said."""
     if not text.strip():
         raise UsageError(f"{option} is empty", f"say why: it is kept with {kept_with}")
+    return parse_text(text, option)
+
+
+def parse_text(text: str, option: str) -> str:
+    """Return a text that is to be kept; UsageError for bytes that are none."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{option} is not UTF-8", "write it in the terminal's encoding") from error
     return text
 
 

@@ -14,7 +14,7 @@ from billing_cli.commands.invoices import COLUMNS, InvoiceArgument, cli
 from billing_cli.commands.payments import MethodOption, ReceivedOption, ReferenceOption
 from billing_cli.commands.switch import is_disabled
 from billing_cli.errors import UsageError
-from billing_cli.options import DryRunOption, OutputOption, parse_moment, parse_reason
+from billing_cli.options import DryRunOption, OutputOption, parse_moment, parse_reason, parse_text
 from billing_cli.output import Column, OutputFormat, emit, emit_object, message
 
 __all__ = ["cli"]
@@ -55,7 +55,8 @@ def pay(
 
     app: App = context.obj
     moment = None if received is None else parse_moment(received, "--received")
-    given = Given(amount, method, reference, moment)
+    said = None if reference is None else parse_text(reference, "--reference")
+    given = Given(amount, parse_text(method, "--method"), said, moment)
     emit([service.pay(app, invoice, given)], _OWED, output)
 
 

@@ -18,6 +18,7 @@ from billing_cli.options import (
     UserOption,
     parse_moment,
     parse_reason,
+    parse_text,
 )
 from billing_cli.output import (
     Column,
@@ -133,7 +134,8 @@ def record(
     app: App = context.obj
     why = None if failed is None else parse_reason(failed, "the payment", "--failed")
     moment = None if received is None else parse_moment(received, "--received")
-    given = service.Given(amount, method, reference, moment)
+    said = None if reference is None else parse_text(reference, "--reference")
+    given = service.Given(amount, parse_text(method, "--method"), said, moment)
     emit([service.record(app, user, invoices or [], given, why)], _COLUMNS, output)
 
 

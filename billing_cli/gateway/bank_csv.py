@@ -11,6 +11,7 @@ from billing_cli.gateway.event_bytes import BrokenInputError, read_chunks
 from billing_cli.gateway.event_csv import Row, read_rows
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.money import exponent, parse_amount
+from billing_cli.pricing.payments import LARGEST
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -208,6 +209,9 @@ def _amount(text: str, currency: str) -> int:
     except ValueError as error:
         # Its own reason quotes all of the text.
         raise ValueError(str(error).replace(repr(text), quoted(text))) from None
+    if amount > LARGEST:
+        msg = "the amount is too large"
+        raise ValueError(msg)
     if amount <= 0:
         msg = f"{quoted(written)} is not above zero: only money that comes in is a payment"
         raise ValueError(msg)

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+
+LARGEST: Final = 10**15
+"""The most minor units that come in or are granted at once: thousands of them add up in 64 bits."""
 
 
 class Share(NamedTuple):

@@ -76,8 +76,10 @@ def row_of(report: ImportReport) -> dict[str, object]:
 
 def require_clean(report: ImportReport) -> None:
     """Raise :class:`InvalidDataError` when a row, or the file, was refused."""
-    if report.problems:
-        count = len(report.problems)
+    count = len(report.problems)
+    if any(not problem.line for problem in report.problems):
+        raise InvalidDataError(f"{report.file} was not read", "give a CSV file with a header")
+    if count:
         raise InvalidDataError(
             f"{count:,} {'row was' if count == 1 else 'rows were'} rejected",
             "what can be mended can be imported again: what is there is left alone",

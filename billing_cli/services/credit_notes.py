@@ -120,29 +120,31 @@ def issue(
     if applied:
         settlement.settle(tx, row, states.CREDIT_NOTE, applied, f"note {note.id}", at=now, now=now)
     if note.credited:
-        reason = f"Credit note {note.number}: {wanted.reason}"
-        given = Grant(
-            row.user_key, row.user_id, note.credited, row.currency, reason, now, source_note=note.id
-        )
-        grant(tx, [given], now)
+        _credit(tx, note, now)
     for payment_id, amount in wanted.given:
         give_back(tx, payment_id, amount, note, wanted.reason, now)
-    data = {**settlement.invoice_data(row), **row_of(note, row.invoice_number)}
-    outbox.tell(
-        tx,
-        [
-            Notice(
-                "billing.credit_note.created",
-                f"credit-note/{note.id}/created",
-                row.user_key,
-                row.user_id,
-                now,
-                data,
-            )
-        ],
-        now,
-    )
+    _tell(tx, row, note, now)
     return note
+
+
+def _credit(tx: Transaction, note: NoteRow, now: int) -> None:
+    """Grant what was paid of what a note takes back."""
+    given = Grant(
+        note.user_key,
+        note.user_id,
+        note.credited,
+        note.currency,
+        f"Credit note {note.number}: {note.reason}",
+        now,
+        source_note=note.id,
+    )
+    grant(tx, [given], now)
+
+
+def _tell(tx: Transaction, row: InvoiceRow, note: NoteRow, now: int) -> None:
+    data = {**settlement.invoice_data(row), **row_of(note, row.invoice_number)}
+    kind, identity = "billing.credit_note.created", f"credit-note/{note.id}/created"
+    outbox.tell(tx, [Notice(kind, identity, row.user_key, row.user_id, now, data)], now)
 
 
 def give_back(  # noqa: PLR0913, PLR0917 - a row of the table of refunds

@@ -9,6 +9,7 @@ from billing_cli.errors import ConflictError, NotFoundError, UsageError
 from billing_cli.pricing import credits as rules
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor, parse_amount
+from billing_cli.pricing.payments import LARGEST
 from billing_cli.pricing.profiles import read_user_id
 from billing_cli.services import terms
 from billing_cli.store import credits, outbox, users
@@ -99,6 +100,8 @@ def positive(amount: str, currency: str, option: str = "--amount") -> int:
         minor = parse_amount(amount, currency)
     except ValueError as error:
         raise UsageError(f"{option}: {error}", f"write it in {currency}, such as 50.00") from error
+    if minor > LARGEST:
+        raise UsageError(f"{option}: the amount is too large", "give it in parts")
     if minor <= 0:
         raise UsageError(f"{option}: {amount} is not above zero", "give an amount above zero")
     return minor

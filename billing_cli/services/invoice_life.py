@@ -37,7 +37,8 @@ def pay(app: App, reference: str, given: Given) -> dict[str, object]:
         with uow.batch() as tx:
             row = require(tx, reference)
             states.check(row, states.PAY)
-            amount = given.amount or format_minor(row.due, row.currency)
+            owed = format_minor(row.due, row.currency)
+            amount = owed if given.amount is None else given.amount
             incoming = payment_service.Incoming(
                 credit_service.positive(amount, row.currency),
                 row.currency,

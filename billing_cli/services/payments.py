@@ -100,7 +100,7 @@ def payable(row: InvoiceRow, user_id: str | None = None) -> InvoiceRow:
         states.check(row, states.PAY)
     if user_id is not None and row.user_id != user_id:
         raise ConflictError(
-            f"invoice {states.name_of(row)} is {row.user_id!r}'s, not {user_id!r}'s",
+            f"invoice {states.name_of(row)} is one of {row.user_id!r}, not of {user_id!r}",
             "name the user's own invoices",
         )
     return row

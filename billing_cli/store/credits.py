@@ -16,6 +16,9 @@ _USED = (
     "WHERE u.credit_id = c.id AND u.reversed_at IS NULL), 0) AS BIGINT)"
 )
 
+# What a 64-bit column holds.
+_LARGEST_ID = 2**63 - 1
+
 
 class Grant(NamedTuple):
     """A credit to grant; ``amount`` in minor units.
@@ -108,6 +111,8 @@ def use(tx: Transaction, uses: Iterable[UseRow]) -> None:
 
 def find(tx: Transaction, credit_id: int) -> CreditRow | None:
     """Find a grant by its id."""
+    if credit_id > _LARGEST_ID:
+        return None
     row = tx.row(f"SELECT {_ALL} FROM billing_credits c WHERE c.id = ?", credit_id)
     return None if row is None else CreditRow(*row)
 

@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 SUCCEEDED, FAILED, REVERSED, UNMATCHED = "succeeded", "failed", "reversed", "unmatched"
 STATUSES = (SUCCEEDED, FAILED, REVERSED, UNMATCHED)
 
+# What a 64-bit column holds.
+_LARGEST_ID = 2**63 - 1
+
 
 class PaymentRow(NamedTuple):
     """A row of ``billing_payments``; amounts in minor units."""
@@ -123,6 +126,8 @@ def rewrite(tx: Transaction, payment: PaymentRow) -> None:
 
 def find(tx: Transaction, payment_id: int) -> PaymentRow | None:
     """Find a payment by its id."""
+    if payment_id > _LARGEST_ID:
+        return None
     row = tx.row(f"SELECT {_ALL} FROM billing_payments p WHERE p.id = ?", payment_id)
     return None if row is None else PaymentRow(*row)
 
