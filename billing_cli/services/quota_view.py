@@ -66,6 +66,8 @@ def check(
     """
     now = app.clock.now()
     with app.unit_of_work(rehearse=dry_run) as uow:
+        with uow.reading() as tx:
+            _keys_of(tx, names)
         in_force = terms.establish(uow, app.settings, now)
         sessions.refresh(uow, in_force.history, advance)
         report = quotas.Check(uow, app.settings, in_force.history, now, advance).run()
@@ -164,7 +166,7 @@ def _shown(
     """Give the rows of now; with a report only of those who are at a level or suspended."""
     now, threshold = app.clock.now(), app.settings.values.alert_threshold
     with uow.reading() as tx:
-        chosen = None if not names else {users.key_of(tx, name) for name in names}
+        chosen = _keys_of(tx, names)
         checked = report is not None and report.anew
         if not checked:
             selection.select_shown(tx, now, plan_bounds(history, now, now), threshold)
@@ -172,6 +174,11 @@ def _shown(
         view = View(iter(()))
         view.rows = _alarming(pages.rows(), view, only=report is not None)
         yield view
+
+
+def _keys_of(tx: Transaction, names: Sequence[str] | None) -> set[int] | None:
+    """Return the keys of users, None for everyone; NotFoundError for one that there is not."""
+    return {users.key_of(tx, name) for name in names} if names else None
 
 
 def _alarming(
