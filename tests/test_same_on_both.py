@@ -241,9 +241,10 @@ def with_plans(terminal: Terminal, folder: Path) -> None:
     events = write(folder / "plans.jsonl", [*odd_sessions(), created, *contradictions()])
     terminal.do("meter", "ingest", events)
     terminal.do("quota", "check")
-    terminal.do("subscription", "change", "--user", "a", "--plan", "pro", "--dry-run")
-    for user, plan in (("a", "pro"), ("B", "free"), ("Z z", "year")):
-        terminal.do("subscription", "change", "--user", user, "--plan", plan, code=4 * (user == "Z z"))
+    subscription = ("subscription", "change", "--user")
+    terminal.do(*subscription, "a", "--plan", "pro", "--dry-run")
+    for user, plan, code in (("a", "pro", 0), ("B", "free", 0), ("Z z", "year", 4)):
+        terminal.do(*subscription, user, "--plan", plan, code=code)
     terminal.do("subscription", "cancel", "--user", "B", "--now")
     terminal.do("subscription", "resume", "--user", "B")
     terminal.do("invoice", "preview", "--user", "a")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -44,9 +45,7 @@ PLANS = [
 
 
 def terms(mode: str = "hybrid", zone: str = "UTC", day: int = 1, factor: int = 1) -> Terms:
-    plans = {
-        p.id: plan(p.id, str(Decimal(p.price) * factor), p.interval, p.billing) for p in PLANS
-    }
+    plans = {p.id: plan(p.id, str(Decimal(p.price) * factor), p.interval, p.billing) for p in PLANS}
     return Terms(mode, "USD", PRICES, zone, day, None, None, {}, plans)
 
 
@@ -215,7 +214,7 @@ def test_parts_of_a_term_add_up_to_what_was_held_of_it(
         fees.sort(key=lambda fee: fee.start)
         holding = fees[0].holding
         assert fees[0].start == max(held.start, term_start)
-        assert all(a.end == b.start for a, b in zip(fees, fees[1:], strict=False))
+        assert all(a.end == b.start for a, b in itertools.pairwise(fees))
         last = min(held.end, holding.term_end)
         assert fees[-1].end == last or (last > stop - 40 * DAY)
         span = Fraction(fees[-1].end - fees[0].start, holding.term_end - holding.term_start)
@@ -232,8 +231,7 @@ def test_any_division_of_a_month_adds_up(name: str) -> None:
     cuts = [period.start, period.start + 12_345, period.start + 12_346, period.end - 7, period.end]
     plans = ["pro", "pro", "pro", "pro"]
     phases = [
-        Phase(1, 1, a, b, p, first=False)
-        for a, b, p in zip(cuts, cuts[1:], plans, strict=False)
+        Phase(1, 1, a, b, p, first=False) for a, b, p in zip(cuts, cuts[1:], plans, strict=False)
     ]
     about = Unit(period.start, period.end, None, name)
     fees = unit_fees(books, phases, about, [(period.start, period.end)])
