@@ -155,15 +155,16 @@ class Preview:
             if span[0] >= span[1]:
                 continue
             if is_by_session(self.history, self.period, phases):
-                _add_sessions(found, self.history, segments, span)
+                add_sessions(found, self.history, segments, span)
             else:
                 _add_charged(found, self.history, segments, phases, span)
         return found
 
 
-def _add_sessions(
+def add_sessions(
     found: Totals, history: TermsHistory, segments: Iterable[Segment], span: Span
 ) -> None:
+    """Add what sessions come to in a span at list price, straight from their timelines."""
     cuts = stretches(history, *span)
     for segment in segments:
         for cut in cuts:

@@ -27,7 +27,7 @@ from billing_cli.services import invoice_life
 from billing_cli.services import sessions as timelines
 from billing_cli.services import subscriptions as service
 from billing_cli.services.billing_scope import is_by_session
-from billing_cli.services.preview import _add_sessions
+from billing_cli.services.preview import add_sessions
 from billing_cli.services.subscription_action import Wanted
 from billing_cli.store import audit, sessions, subscriptions
 from billing_cli.store.unit_of_work import UnitOfWork
@@ -42,7 +42,7 @@ DAY = 86_400
 START = parse_instant("2025-01-01T05:00:00Z")[0]
 END = parse_instant("2025-07-02T00:00:00Z")[0]
 USER = "ann"
-PLANS = [
+PLANS: list[dict[str, Any]] = [
     {"id": "free", "name": "Free", "price": 0, "interval": "month", "cpu_limit": 1}
     | {"memory_limit": 2, "storage_limit": 5},
     {"id": "pro", "name": "Pro", "price": "29.99", "interval": "month", "cpu_limit": 3},
@@ -67,7 +67,11 @@ histories = st.lists(st.tuples(st.integers(1, 25 * DAY), steps), min_size=3, max
 
 @pytest.fixture(name="world")
 def _world(database_url: str, tmp_path: Path) -> World:
-    config = {"timezone": "America/New_York", "billingMode": "hybrid", "subscriptionPlans": PLANS}
+    config: dict[str, object] = {
+        "timezone": "America/New_York",
+        "billingMode": "hybrid",
+        "subscriptionPlans": PLANS,
+    }
     return World(database_url, tmp_path, config)
 
 
@@ -164,7 +168,7 @@ def right(world: World) -> dict[tuple[int, str, str], int]:
             found[(period.start, *fee.key)] += fee.amount
         usage: Totals = {}
         if is_by_session(history, period, phases):
-            _add_sessions(usage, history, segments, span)
+            add_sessions(usage, history, segments, span)
         else:
             for (kind, resource, price), parts in overage.totals(
                 history, segments, phases, *span
