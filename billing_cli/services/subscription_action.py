@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.errors import ConflictError, NotFoundError
+from billing_cli.pricing.chains import continued, cut
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.instants import format_instant
-from billing_cli.pricing.subscriptions import plan_of, term_at
+from billing_cli.pricing.subscriptions import Phase, plan_of, term_at
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services.restating import changed, plans_changed
 from billing_cli.services.subscription_rows import notice, row_of
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from billing_cli.pricing.plans import Plan
-    from billing_cli.pricing.subscriptions import Phase
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.store.subscriptions import Listed
     from billing_cli.store.unit_of_work import Transaction
@@ -125,6 +125,38 @@ class Action:
             if plan is not None and plan.yearly_fee >= current.yearly_fee:
                 return at
         return term_end
+
+    def require_lasting(self) -> None:
+        """Raise ConflictError where somebody asked for its end."""
+        if self.is_ending:
+            raise ConflictError(
+                f"{self.name} ends at {format_instant(self.chain[-1].end)}: "
+                "its plan cannot be changed as well",
+                "billing subscription resume lets it go on",
+            )
+
+    def change_plan(self, plan_id: str, *, immediate: bool = False, at_end: bool = False) -> int:
+        """Give it a plan from the instant on that :meth:`change_at` says; return that instant.
+
+        Raises ConflictError where it has ended or is to end, or has the plan already, and what
+        :func:`require_plans` and :func:`require_plan` raise.
+        """
+        held = self.require_running("changed")
+        self.require_lasting()
+        at = self.change_at(held, plan_id, immediate=immediate, at_end=at_end)
+        require_plans(self.history, at)
+        plan = require_plan(self.history, plan_id, at)
+        end = self.chain[-1].end
+        added = Phase(held.user_key, held.subscription_id, at, end, plan_id, first=False)
+        replaced = continued(cut(self.chain, at), added)
+        if replaced == self.chain:
+            raise ConflictError(
+                f"{self.name} has the plan {plan_id!r} already",
+                "billing subscription show shows what it holds and what comes next",
+            )
+        self.replace(replaced)
+        self.tell("changed", at, plan, previous_plan_id=held.plan_id)
+        return at
 
     def replace(self, chain: Sequence[Phase]) -> None:
         """Give the subscription other phases, and mark what that makes wrong."""

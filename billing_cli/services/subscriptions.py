@@ -9,7 +9,7 @@ from billing_cli.errors import ConflictError, UsageError
 from billing_cli.pricing.chains import continued, cut
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.profiles import read_user_id
-from billing_cli.pricing.subscriptions import Phase, plan_of, term_at
+from billing_cli.pricing.subscriptions import plan_of, term_at
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services import sessions as timelines
 from billing_cli.services import terms
@@ -55,26 +55,7 @@ def change(  # noqa: PLR0913 - the options of the command
 ) -> Done:
     """Change the plan: an upgrade now and a downgrade with the next term, unless it is said."""
     with _acting(app, wanted, dry_run=dry_run) as action:
-        chain = action.chain
-        held = action.require_running("changed")
-        if action.is_ending:
-            raise ConflictError(
-                f"{action.name} ends at {format_instant(chain[-1].end)}: "
-                "its plan cannot be changed as well",
-                "billing subscription resume lets it go on",
-            )
-        at = action.change_at(held, plan_id, immediate=immediate, at_end=at_end)
-        require_plans(action.history, at)
-        plan = require_plan(action.history, plan_id, at)
-        added = Phase(held.user_key, held.subscription_id, at, chain[-1].end, plan_id, first=False)
-        replaced = continued(cut(chain, at), added)
-        if replaced == chain:
-            raise ConflictError(
-                f"{action.name} has the plan {plan_id!r} already",
-                "billing subscription show shows what it holds and what comes next",
-            )
-        action.replace(replaced)
-        action.tell("changed", at, plan, previous_plan_id=held.plan_id)
+        at = action.change_plan(plan_id, immediate=immediate, at_end=at_end)
         done = action.done(action.before, at, dry_run=dry_run)
         return done._replace(invoice=_invoice(action)) if dry_run else done
 

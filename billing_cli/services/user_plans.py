@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from billing_cli.errors import ConflictError
-from billing_cli.pricing.chains import continued, cut
-from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.plans import FREE
-from billing_cli.pricing.subscriptions import Phase
 from billing_cli.services.subscription_action import (
     Action,
     Wanted,
@@ -21,6 +17,7 @@ from billing_cli.services.subscription_action import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from billing_cli.pricing.subscriptions import Phase
     from billing_cli.pricing.terms import TermsHistory
     from billing_cli.store.unit_of_work import Transaction
 
@@ -48,7 +45,7 @@ def require_possible(
 ) -> None:
     """Raise ConflictError for a user of some phases who cannot be given another plan now."""
     if phases and phases[-1].end > now:
-        _require_lasting(Action(tx, history, now, find(tx, Wanted(None, user_id), now)))
+        Action(tx, history, now, find(tx, Wanted(None, user_id), now)).require_lasting()
 
 
 def give(  # noqa: PLR0913, PLR0917 - who is to have what, and when
@@ -67,22 +64,4 @@ def give(  # noqa: PLR0913, PLR0917 - who is to have what, and when
     if not phases or phases[-1].end <= now:
         begin(tx, history, user_key, user_id, plan_id, now, now)
         return
-    action = Action(tx, history, now, find(tx, Wanted(None, user_id), now))
-    _require_lasting(action)
-    held = action.require_running("changed")
-    at = action.change_at(held, plan_id, immediate=False, at_end=False)
-    require_choice(history, plan_id, at)
-    end = action.chain[-1].end
-    added = Phase(user_key, held.subscription_id, at, end, plan_id, first=False)
-    action.replace(continued(cut(action.chain, at), added))
-    plan = require_plan(history, plan_id, at)
-    action.tell("changed", at, plan, previous_plan_id=held.plan_id)
-
-
-def _require_lasting(action: Action) -> None:
-    if action.is_ending:
-        raise ConflictError(
-            f"{action.name} ends at {format_instant(action.chain[-1].end)}: "
-            "its plan cannot be changed as well",
-            "billing subscription resume lets it go on",
-        )
+    Action(tx, history, now, find(tx, Wanted(None, user_id), now)).change_plan(plan_id)
