@@ -21,26 +21,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
+from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
 # A command that takes longer than this hangs.
 _LIMIT_SECONDS: Final = 120
-# What commands import when they are run.
-_PRELOADED: Final = (
-    "billing_cli.main",
-    "billing_cli.output",
-    "billing_cli.services.db",
-    "billing_cli.services.invoices",
-    "billing_cli.services.meter",
-    "billing_cli.settings.loading",
-    "billing_cli.store.schema",
+# What commands import when they are run, besides the program's own modules.
+_LIBRARIES: Final = (
+    "rich.progress",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
+    "tabulate",
     "typer._adapters",
 )
 
@@ -115,15 +111,20 @@ def run(command: Command) -> NoReturn:
     for descriptor, name in enumerate((os.devnull, "out", "err")):
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC if descriptor else os.O_RDONLY
         os.dup2(os.open(name, flags, 0o600), descriptor)
-    os.environ.clear()
-    os.environ.update(command.environ)
     for name, value in command.constants.items():
         module, _, constant = name.rpartition(".")
         found = importlib.import_module(module)
         assert hasattr(found, constant), name
         setattr(found, constant, value)
     Steps(folder / "steps", command.kill).watch()
-    sys.argv = ["billing", *command.arguments]
+    become(command.arguments, command.environ)
+
+
+def become(arguments: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+    """Be ``billing`` with these words after it, on the standard streams of this process."""
+    os.environ.clear()
+    os.environ.update(environ)
+    sys.argv = ["billing", *arguments]
     code = 1
     try:
         importlib.import_module("billing_cli.main").main()
@@ -148,10 +149,14 @@ def _answer(request: Mapping[str, Any]) -> object:
     return child
 
 
-def _preload() -> None:
+def preload() -> None:
     """Do before forking what every command would do for itself."""
-    for name in _PRELOADED:
-        importlib.import_module(name)
+    package = importlib.import_module("billing_cli")
+    names = [module.name for module in walk_packages(package.__path__, "billing_cli.")]
+    for name in (*names, *_LIBRARIES):
+        # The program's start, and what can only be imported by Alembic when it runs.
+        if "__main__" not in name and ".migrations." not in name:
+            importlib.import_module(name)
     main, typer = (importlib.import_module(name) for name in ("billing_cli.main", "typer.main"))
     # To build the tree of commands takes longer than most of them do.
     vars(typer)["get_command"] = cache(typer.get_command)
@@ -161,7 +166,7 @@ def _preload() -> None:
 def main() -> None:
     """Answer requests until there are no more."""
     if "--preload" in sys.argv[1:]:
-        _preload()
+        preload()
     # Unlike iteration over a file, this reads no further than to the end of a line.
     while line := sys.stdin.readline():
         print(json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201 - how it answers

@@ -19,6 +19,7 @@ import pytest
 
 from billing_cli import errors
 from billing_cli.pricing.events import KNOWN_TYPES
+from tests.forked_program import forked_program
 from tests.transcripts import rerun
 
 if TYPE_CHECKING:
@@ -109,13 +110,20 @@ def test_the_index_names_every_page() -> None:
 RUNNABLE: Final = [path for path in PAGES[1:] if "<!-- runnable" in path.read_text("utf-8")]
 
 
+@pytest.fixture(scope="module")
+def programs() -> Iterator[Path]:
+    """Where a shell finds the program; the README's session runs the installed one."""
+    with forked_program() as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("path", RUNNABLE, ids=named)
-def test_terminal_sessions_happen_as_shown(path: Path, tmp_path: Path) -> None:
+def test_terminal_sessions_happen_as_shown(path: Path, programs: Path, tmp_path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     (tmp_path / "1").mkdir()
     for file in FILE.finditer(text):
         (tmp_path / "1" / file["name"]).write_text(file["body"], encoding="utf-8")
-    played = rerun(text, tmp_path)
+    played = rerun(text, tmp_path, programs)
     if os.environ.get("BILLING_REWRITE_DOCS"):
         path.write_text(played, encoding="utf-8")
     else:

@@ -25,6 +25,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from tests.forked_program import forked_program
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -35,20 +37,26 @@ _BLOCK: Final = re.compile(
     re.DOTALL,
 )
 _LINES_AND_COLUMNS: Final = (24, 80)
+# Where the real program is.
+_INSTALLED: Final = Path(sys.executable).parent
 
 
 @dataclass
 class Terminal:
-    """A reader's terminal, in a folder that has the examples, with nothing else of the machine."""
+    """A reader's terminal, in a folder that has the examples, with nothing else of the machine.
+
+    Programs are looked for in the folder ``programs`` first.
+    """
 
     folder: Path
+    programs: Path = _INSTALLED
     environ: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         shutil.copytree(ROOT / "examples", self.folder / "examples", dirs_exist_ok=True)
         self.environ = {
             "HOME": str(self.folder / "home"),
-            "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]),
+            "PATH": os.pathsep.join(map(str, (self.programs, _INSTALLED, os.environ["PATH"]))),
             # Without colours, and without a progress bar that is gone before it is read.
             "TERM": "dumb",
             "LANG": "C.UTF-8",
@@ -60,8 +68,8 @@ class Terminal:
             for word in shlex.split(command)[1:]:
                 name, _, self.environ[name] = word.partition("=")
             return ""
-        # The programs of a pipeline write side by side: what they say on standard error comes first,
-        # whichever is quicker.
+        # The programs of a pipeline write side by side: what they say on standard error comes
+        # first, whichever is quicker.
         piped = " | " in command
         screen, said = _Screen(), _Screen() if piped else None
         process = subprocess.Popen(
@@ -119,8 +127,11 @@ def commands(block: str) -> list[str]:
     ]
 
 
-def rerun(markdown: str, folder: Path) -> str:
-    """Return ``markdown`` with the output that its runnable commands have now."""
+def rerun(markdown: str, folder: Path, programs: Path = _INSTALLED) -> str:
+    """Return ``markdown`` with the output that its runnable commands have now.
+
+    ``programs`` is where the program is looked for: see :mod:`tests.forked_program`.
+    """
     terminal: Terminal | None = None
     count = 0
 
@@ -128,7 +139,7 @@ def rerun(markdown: str, folder: Path) -> str:
         nonlocal terminal, count
         if terminal is None or block["fresh"]:
             count += 1
-            terminal = Terminal(folder / str(count))
+            terminal = Terminal(folder / str(count), programs)
         shown = "".join(
             f"$ {command}\n{terminal.run(command)}" for command in commands(block["text"])
         )
@@ -139,8 +150,8 @@ def rerun(markdown: str, folder: Path) -> str:
 
 def rewrite(path: Path) -> None:
     """Write into a Markdown file what its runnable commands print now."""
-    with tempfile.TemporaryDirectory() as folder:
-        text = rerun(path.read_text(encoding="utf-8"), Path(folder))
+    with tempfile.TemporaryDirectory() as folder, forked_program() as programs:
+        text = rerun(path.read_text(encoding="utf-8"), Path(folder), programs)
     path.write_text(text, encoding="utf-8")
 
 
