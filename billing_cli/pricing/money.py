@@ -40,6 +40,7 @@ _LARGEST_AMOUNT: Final = 2**63 - 1  # what a 64-bit column holds, either side of
 
 _DECIMALS_MOST: Final = 10
 _DECIMALS_LEAST: Final = 2
+_SHOWN_SCALE: Final = 10**_DECIMALS_MOST
 
 
 def exponent(currency: str) -> int:
@@ -119,9 +120,11 @@ def format_decimal(value: Fraction | Decimal | int) -> str:
 
 def format_ratio(numerator: int, denominator: int) -> str:
     """Write ``numerator / denominator`` as :func:`format_decimal` does."""
-    scaled = round_ratio(numerator * 10**_DECIMALS_MOST, denominator)
-    whole, part = _format_scaled(scaled, _DECIMALS_MOST).split(".")
-    return f"{whole}.{part[:_DECIMALS_LEAST]}{part[_DECIMALS_LEAST:].rstrip('0')}"
+    scaled = round_ratio(numerator * _SHOWN_SCALE, denominator)
+    whole, part = divmod(abs(scaled), _SHOWN_SCALE)
+    digits = f"{part:0{_DECIMALS_MOST}}".rstrip("0")
+    sign = "-" if scaled < 0 else ""
+    return f"{sign}{whole}.{digits:0<{_DECIMALS_LEAST}}"
 
 
 def allocate(amount: int, weights: Sequence[int]) -> list[int]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from billing_cli.pricing.invoices import Unit
     from billing_cli.pricing.spans import Span
     from billing_cli.pricing.subscriptions import Phase
-    from billing_cli.pricing.terms import Tax, TermsHistory
+    from billing_cli.pricing.terms import Tax, Terms, TermsHistory
     from billing_cli.services.billing_scope import Gathered, Target
     from billing_cli.store.invoice_rows import BilledLine, InvoiceRow
     from billing_cli.store.manual_lines import ManualLine
@@ -47,6 +47,11 @@ class Batch:
     manual: dict[int, list[ManualLine]] = field(default_factory=dict)
     """By the id of a draft."""
     billed: dict[UnitKey, Billed] = field(default_factory=lambda: defaultdict(Billed))
+    _terms: Terms = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Look up once what every invoice of the batch asks for."""
+        self._terms = self.history.at(self.target.end - 1)
 
     @classmethod
     def read(  # noqa: PLR0913, PLR0917 - what a run is about
@@ -125,8 +130,7 @@ class Batch:
 
     def tax_of(self, user_key: int) -> Tax | None:
         """Return the tax of a user's invoice."""
-        terms = self.history.at(self.target.end - 1)
-        return terms.tax_for(self.taxes.get(user_key))
+        return self._terms.tax_for(self.taxes.get(user_key))
 
     def content(self, user_key: int, number: int, currency: str) -> Content | None:
         """Return what a user's invoice says; None when there is nothing to say."""

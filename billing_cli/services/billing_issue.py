@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from billing_cli.pricing.credits import apply_credits
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
+from billing_cli.services.credits import grant
 from billing_cli.store import credits, invoices, outbox, restatements
 from billing_cli.store.invoice_rows import ClaimRow, InvoiceRow, LineRow, dump_parts
 from billing_cli.store.invoices import CUSTOM
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from billing_cli.pricing.credits import Use
     from billing_cli.pricing.invoices import Content
-    from billing_cli.pricing.terms import TermsHistory
+    from billing_cli.pricing.terms import Tax, TermsHistory
     from billing_cli.services.billing_scope import Gathered, Target
     from billing_cli.store.unit_of_work import Transaction
 
@@ -46,47 +47,94 @@ class Rules:
 
 @dataclass(slots=True)
 class Made:
-    """One user's invoice, ready to be written."""
+    """One user's invoice, ready to be written; ``row`` is what becomes of it."""
 
-    row: InvoiceRow
+    id: int
+    user_key: int
+    user_id: str
     content: Content
+    tax: Tax | None
     draft: InvoiceRow | None
     uses: list[Use] = field(default_factory=list)
+    row: InvoiceRow = field(init=False)
+
+    @property
+    def owed(self) -> int:
+        """What is to be paid before credits."""
+        return self.content.subtotal + self.content.tax
 
 
 class Issue:
     """One batch of invoices on its way into the database, in that batch's transaction."""
 
-    def __init__(self, tx: Transaction, rules: Rules, target: Target, gathered: Gathered) -> None:
+    def __init__(
+        self, tx: Transaction, rules: Rules, target: Target, gathered: Gathered, currency: str
+    ) -> None:
         """Keep what all invoices of the batch have in common."""
         self._tx = tx
         self._rules = rules
         self._target = target
         self._gathered = gathered
+        self._currency = currency
 
-    def finalize(self, made: Sequence[Made]) -> None:
+    def _finalize(self, made: Sequence[Made]) -> None:
         """Give numbers, use credits, and freeze: all in the batch's transaction."""
         tx, rules = self._tx, self._rules
-        left = credits.available(tx, [m.row.user_key for m in made])
+        left = credits.available(tx, [m.user_key for m in made])
         numbers = invoices.take_numbers(tx, rules.series, len(made)) if made else range(0)
+        series = rules.series
         for invoice, number in zip(made, numbers, strict=True):
-            row = invoice.row
-            invoice.uses = apply_credits(row.total, left.get(row.user_key, ()), self._target.end)
-            used = sum(use.amount for use in invoice.uses)
-            total = row.total - used
-            invoice.row = row._replace(
-                invoice_number=f"{rules.series}-{number:06d}",
-                credits=used,
-                total=total,
-                status="paid" if total == 0 else "sent",
-                sent_at=rules.now,
-                paid_at=rules.now if total == 0 else None,
-                due_date=row.due_override or rules.now + rules.terms_days * _DAY,
-            )
+            grants = left.get(invoice.user_key)
+            if grants:
+                invoice.uses = apply_credits(invoice.owed, grants, self._target.end)
+            invoice.row = self._row(invoice, f"{series}-{number:06d}")
+
+    def _row(self, made: Made, number: str | None) -> InvoiceRow:
+        """Return the row of a draft, or of what has a number."""
+        target, rules, draft, tax = self._target, self._rules, made.draft, made.tax
+        used = sum([use.amount for use in made.uses])
+        total = made.owed - used
+        sent = None if number is None else rules.now
+        due_override = draft.due_override if draft else None
+        due = None if sent is None else due_override or sent + rules.terms_days * _DAY
+        return InvoiceRow(
+            id=made.id,
+            user_key=made.user_key,
+            user_id=made.user_id,
+            invoice_number=number,
+            kind=target.kind,
+            period=target.name,
+            period_start=target.start,
+            period_end=target.end,
+            currency=self._currency,
+            subtotal=made.content.subtotal,
+            tax=made.content.tax,
+            credits=used,
+            total=total,
+            tax_id=tax.id if tax else None,
+            tax_name=tax.name if tax else None,
+            tax_percent=format(tax.percent, "f") if tax else None,
+            status="draft" if sent is None else "sent" if total else "paid",
+            created_at=draft.created_at if draft else rules.now,
+            sent_at=sent,
+            due_date=due,
+            paid_at=None if total else sent,
+            voided_at=None,
+            void_reason=None,
+            written_off=0,
+            superseded_by=None,
+            memo=draft.memo if draft else None,
+            due_override=due_override,
+        )
 
     def write(self, made: Sequence[Made], empty: Sequence[int]) -> None:
         """Write what was made, and delete the drafts that have nothing to say any more."""
         tx, gathered = self._tx, self._gathered
+        if self._rules.finalize:
+            self._finalize(made)
+        else:
+            for one in made:
+                one.row = self._row(one, None)
         refreshed = [m.row for m in made if m.draft]
         drafts = [row.id for row in refreshed]
         invoices.delete_drafts(tx, empty)
@@ -134,9 +182,9 @@ class Issue:
         credits.use(
             tx, (credits.UseRow(u.credit_id, m.row.id, u.amount, now) for m in made for u in m.uses)
         )
-        credits.grant(
+        grant(
             tx,
-            (
+            [
                 credits.Grant(
                     m.row.user_key,
                     m.row.user_id,
@@ -148,7 +196,8 @@ class Issue:
                 )
                 for m in made
                 if m.content.carried
-            ),
+            ],
+            now,
         )
 
 

@@ -16,13 +16,11 @@ from billing_cli.store import (
     terms,
     totals,
 )
-from billing_cli.store.invoice_rows import InvoiceRow
 from billing_cli.store.invoices import REGULAR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from billing_cli.pricing.invoices import Content
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
 _BATCH_USERS = 2_500
@@ -108,47 +106,9 @@ class BillingRun:
                 empty += [draft.id] if draft else []
                 continue
             next_id += draft is None
-            row = self._row(batch, number, user_key, user_id, found)
-            made.append(Made(row, found, draft))
-        issue = Issue(tx, self._rules, self._target, gathered)
+            made.append(Made(number, user_key, user_id, found, batch.tax_of(user_key), draft))
         if self._rules.finalize:
-            issue.finalize(made)
             restatements.settle(tx, settled)
             restatements.add(tx, held_back)
-        issue.write(made, empty)
-        self.made += [m.row.id for m in made]
-
-    def _row(
-        self, batch: Batch, number: int, user_key: int, user_id: str, found: Content
-    ) -> InvoiceRow:
-        target, tax = self._target, batch.tax_of(user_key)
-        draft = batch.drafts.get(user_key)
-        return InvoiceRow(
-            id=number,
-            user_key=user_key,
-            user_id=user_id,
-            invoice_number=None,
-            kind=target.kind,
-            period=target.name,
-            period_start=target.start,
-            period_end=target.end,
-            currency=self._currency,
-            subtotal=found.subtotal,
-            tax=found.tax,
-            credits=0,
-            total=found.subtotal + found.tax,
-            tax_id=tax.id if tax else None,
-            tax_name=tax.name if tax else None,
-            tax_percent=format(tax.percent, "f") if tax else None,
-            status="draft",
-            created_at=draft.created_at if draft else self._rules.now,
-            sent_at=None,
-            due_date=None,
-            paid_at=None,
-            voided_at=None,
-            void_reason=None,
-            written_off=0,
-            superseded_by=None,
-            memo=draft.memo if draft else None,
-            due_override=draft.due_override if draft else None,
-        )
+        Issue(tx, self._rules, self._target, gathered, self._currency).write(made, empty)
+        self.made += [m.id for m in made]

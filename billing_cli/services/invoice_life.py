@@ -10,7 +10,7 @@ from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
 from billing_cli.services import credits as credit_service
 from billing_cli.services import payments as payment_service
-from billing_cli.services import settlement, terms
+from billing_cli.services import settlement, suspensions, terms
 from billing_cli.services.generation import require
 from billing_cli.services.invoices import row_of
 from billing_cli.store import credit_notes, credits, invoice_life, invoices, outbox, payments
@@ -104,6 +104,7 @@ def void(
         )
         invoices.rewrite(tx, [voided])
         outbox.tell(tx, [settlement.notice(voided, "voided", "", now, reason=reason)], now)
+        suspensions.settle_overdue(tx, [row.user_key], now)
         return voided
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
+from billing_cli.services import suspensions
 from billing_cli.store import invoices, outbox
 from billing_cli.store.outbox import Notice
 
@@ -37,6 +38,7 @@ def settle(  # noqa: PLR0913 - what is settled, by what, and when it happened an
     invoices.rewrite(tx, [settled])
     if done and row.status != states.PAID:
         _tell(tx, settled, "paid", cause, at, now)
+        suspensions.settle_overdue(tx, [row.user_key], now)
     return settled
 
 

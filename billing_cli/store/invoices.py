@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.store.invoice_rows import COLUMNS, BilledLine, ClaimRow, InvoiceRow, LineRow
+from billing_cli.store.names import can_be_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -63,6 +64,8 @@ def by_ids(tx: Transaction, ids: Sequence[int]) -> Iterator[InvoiceRow]:
 
 def find(tx: Transaction, reference: str) -> InvoiceRow | None:
     """Find an invoice by its number, or by its id."""
+    if not can_be_stored(reference):
+        return None
     row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.invoice_number = ?", reference)
     if (
         row is None

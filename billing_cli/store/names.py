@@ -77,3 +77,12 @@ class Interner:
             ((key, name, *fixed) for key, name in numbered),
         )
         self._known.update((name, key) for key, name in numbered)
+
+
+def can_be_stored(text: str) -> bool:
+    """Tell whether a text is UTF-8 without NUL, which no stored name holds."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text

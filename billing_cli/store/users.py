@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.errors import NotFoundError
+from billing_cli.store.names import can_be_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -65,7 +66,7 @@ def get(tx: Transaction, user_id: str) -> UserRow:
 
 def by_ids(tx: Transaction, user_ids: Sequence[str]) -> dict[str, UserRow]:
     """Return those of some users that there are."""
-    subquery, parameter = tx.texts([name for name in user_ids if _can_be_stored(name)])
+    subquery, parameter = tx.texts([name for name in user_ids if can_be_stored(name)])
     return {
         row[1]: UserRow(*row)
         for row in tx.rows(
@@ -191,12 +192,3 @@ def suspension_at(tx: Transaction, user_key: int, at: int) -> tuple[int, str] | 
         at,
     )
     return None if row is None else (row[0], row[1])
-
-
-def _can_be_stored(text: str) -> bool:
-    """Tell whether a text is UTF-8 without NUL, which no stored name holds."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return "\0" not in text

@@ -269,3 +269,29 @@ def test_drafts_of_edited_invoices_can_vanish(sqlite_invoke: Invoke) -> None:
     sqlite_invoke("subscription", "cancel", "--user", "ann", "--now", at=JAN).ok()
     assert made(sqlite_invoke) == []
     assert totals(sqlite_invoke) == []
+
+
+@pytest.mark.parametrize("paid", [True, False])
+def test_an_account_suspended_for_an_overdue_invoice_goes_on_at_once(
+    sqlite_invoke: Invoke,
+    paid: bool,
+) -> None:
+    sqlite_invoke.configure(
+        billingMode="subscription",
+        subscriptionPlans=PLANS,
+        autoSuspendOnOverage=True,
+        gracePeriodDays=3,
+    )
+    subscribe(sqlite_invoke, "pro")
+    made(sqlite_invoke, "--finalize")
+    sqlite_invoke("quota", "check", at=MARCH).ok()
+    sqlite_invoke("invoice", "pay", "1", "--amount", "1.00", at=MARCH).ok()
+    way = ("pay", "1") if paid else ("void", "1", "--reason", "a gift")
+    sqlite_invoke("invoice", *way, at=MARCH).ok()
+    rows = sqlite_invoke("events", "list", "-o", "json").ok().json()
+    told = [(row["type"], row["occurred_at"]) for row in rows if "account" in row["type"]]
+    # Due on 15 February, and three days of grace.
+    assert told == [
+        ("billing.account.suspended", "2025-02-18T06:00:00Z"),
+        ("billing.account.resumed", MARCH),
+    ]

@@ -71,6 +71,7 @@ class Session(SQLModel, table=True):
     """
 
     __tablename__ = "billing_sessions"
+    __table_args__ = (Index("billing_sessions_user", "user_key"),)
     session_key: int = identity()
     session_id: str = col(BYTE_ORDERED, unique=True)
     user_key: int | None = col(BigInteger, ForeignKey("billing_users.user_key"), null=True)

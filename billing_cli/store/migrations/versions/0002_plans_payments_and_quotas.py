@@ -346,3 +346,4 @@ def upgrade() -> None:
     for name in ("name", "email", "address", "language", "tax_number", "tax"):
         op.add_column("billing_users", sa.Column(name, sa.Text()))
     op.add_column("billing_users", sa.Column("created_at", sa.BigInteger()))
+    op.create_index("billing_sessions_user", "billing_sessions", ["user_key"])
