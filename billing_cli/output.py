@@ -138,6 +138,12 @@ def message(text: str) -> None:
     _say("", text, "")
 
 
+def rehearsed(*, dry_run: bool) -> None:
+    """Tell the operator that nothing was kept, where what was done was only tried."""
+    if dry_run:
+        message("nothing was kept: this was a rehearsal")
+
+
 def warn(text: str) -> None:
     """Warn the operator of ``text``, one line on stderr."""
     _say("warning: ", text, "33")

@@ -9,20 +9,21 @@ import typer
 
 from billing_cli.app import App
 from billing_cli.commands.examples import examples
-from billing_cli.options import OutputOption
-from billing_cli.output import Column, OutputFormat, emit, emit_object, message
+from billing_cli.options import DryRunOption, OutputOption
+from billing_cli.output import Column, OutputFormat, emit, emit_object, message, rehearsed
 
 cli = typer.Typer(no_args_is_help=True, help="Look after the database.")
 
 
 @cli.command()
 @examples("billing db backup before.db && billing db upgrade")
-def upgrade(context: typer.Context) -> None:
+def upgrade(context: typer.Context, dry_run: DryRunOption = False) -> None:
     """Bring an older database to the schema that this program needs."""
     from billing_cli.services import db as service
 
     app: App = context.obj
-    message(service.upgrade(app))
+    message(service.upgrade(app, dry_run=dry_run))
+    rehearsed(dry_run=dry_run)
 
 
 @cli.command()

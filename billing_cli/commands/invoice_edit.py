@@ -21,7 +21,7 @@ from billing_cli.options import (
     parse_date_or_moment,
     parse_period,
 )
-from billing_cli.output import OutputFormat, Section, emit_object, message, progress
+from billing_cli.output import OutputFormat, Section, emit_object, message, progress, rehearsed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,8 +130,7 @@ def edit(
         message("the draft has nothing to say any more and is gone")
     else:
         emit_invoice(found, output)
-    if dry_run:
-        message("nothing was kept: this was a rehearsal")
+    rehearsed(dry_run=dry_run)
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -15,7 +15,7 @@ from billing_cli.commands.payments import MethodOption, ReceivedOption, Referenc
 from billing_cli.commands.switch import is_disabled
 from billing_cli.errors import UsageError
 from billing_cli.options import DryRunOption, OutputOption, parse_moment, parse_reason, parse_text
-from billing_cli.output import Column, OutputFormat, emit, emit_object, message
+from billing_cli.output import Column, OutputFormat, emit, emit_object, rehearsed
 
 __all__ = ["cli"]
 
@@ -138,5 +138,4 @@ def mark_overdue(
         return
     rows = service.mark_overdue(app, invoices or [], dry_run=dry_run)
     emit(rows, _OWED, output, empty="nothing is overdue")
-    if dry_run:
-        message("nothing was kept: this was a rehearsal")
+    rehearsed(dry_run=dry_run)

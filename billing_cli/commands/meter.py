@@ -30,6 +30,7 @@ from billing_cli.output import (
     emit_object,
     message,
     progress,
+    rehearsed,
     warn,
 )
 
@@ -42,7 +43,6 @@ _SIZES = (
     Column("memory_gb", "GB", numeric=True),
     Column("storage_gb", "Disk GB", numeric=True),
 )
-_REHEARSED = "nothing was kept: this was a rehearsal"
 _ANOMALY = (Column("time"), Column("kind"), Column("event_id", wide=True), Column("detail"))
 _USAGE = (
     Column("resource_type"),
@@ -105,8 +105,7 @@ def ingest(
         warn(f"and {report.rejected - len(report.complaints):,} more")
     emit_object(service.ingest_row(report), output)
     require_clean(report)
-    if dry_run:
-        message(_REHEARSED)
+    rehearsed(dry_run=dry_run)
 
 
 @cli.command()
@@ -132,8 +131,7 @@ def run(
     if result.warning:
         warn(result.warning)
     emit_object(result.row, output)
-    if dry_run:
-        message(_REHEARSED)
+    rehearsed(dry_run=dry_run)
 
 
 @cli.command()

@@ -26,7 +26,7 @@ from billing_cli.output import (
     Section,
     emit,
     emit_object,
-    message,
+    rehearsed,
     warn,
 )
 
@@ -271,8 +271,7 @@ def import_(
     if len(report.problems) > _SHOWN_PROBLEMS:
         warn(f"and {len(report.problems) - _SHOWN_PROBLEMS:,} more")
     emit_object(service.row_of(report), output)
-    if dry_run:
-        message("nothing was kept: this was a rehearsal")
+    rehearsed(dry_run=dry_run)
     service.require_clean(report)
 
 

@@ -10,8 +10,16 @@ from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.commands.examples import examples
 from billing_cli.errors import UsageError
-from billing_cli.options import OutputOption
-from billing_cli.output import Column, OutputFormat, emit, emit_bytes, emit_object, message
+from billing_cli.options import DryRunOption, OutputOption
+from billing_cli.output import (
+    Column,
+    OutputFormat,
+    emit,
+    emit_bytes,
+    emit_object,
+    message,
+    rehearsed,
+)
 
 cli = typer.Typer(no_args_is_help=True, help="Look after lines that were rejected.")
 
@@ -62,25 +70,34 @@ def retry(
     context: typer.Context,
     ids: IdsArgument = None,
     all_lines: AllOption = False,
+    dry_run: DryRunOption = False,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Try rejected lines again, for instance after an upgrade; exits with 5 if some still fail."""
     from billing_cli.services import rejected as service
 
     app: App = context.obj
-    report = service.retry(app, _chosen(ids, all_lines=all_lines))
+    report = service.retry(app, _chosen(ids, all_lines=all_lines), dry_run=dry_run)
     emit_object(service.retry_row(report), output)
+    rehearsed(dry_run=dry_run)
     service.require_clean(report)
 
 
 @cli.command()
 @examples("billing meter rejected drop 3", "billing meter rejected drop --all")
-def drop(context: typer.Context, ids: IdsArgument = None, all_lines: AllOption = False) -> None:
+def drop(
+    context: typer.Context,
+    ids: IdsArgument = None,
+    all_lines: AllOption = False,
+    dry_run: DryRunOption = False,
+) -> None:
     """Delete rejected lines for good."""
     from billing_cli.services import rejected as service
 
     app: App = context.obj
-    message(f"lines dropped: {service.drop(app, _chosen(ids, all_lines=all_lines)):,}")
+    dropped = service.drop(app, _chosen(ids, all_lines=all_lines), dry_run=dry_run)
+    message(f"lines dropped: {dropped:,}")
+    rehearsed(dry_run=dry_run)
 
 
 def _chosen(ids: list[int] | None, *, all_lines: bool) -> list[int] | None:

@@ -17,8 +17,8 @@ from billing_cli.output import (
     Section,
     emit,
     emit_object,
-    message,
     progress,
+    rehearsed,
     warn,
 )
 
@@ -250,8 +250,7 @@ def import_(
     if report.rejected > len(report.complaints):
         warn(f"and {report.rejected - len(report.complaints):,} more")
     emit_object(service.row_of(report), output)
-    if dry_run:
-        message("nothing was kept: this was a rehearsal")
+    rehearsed(dry_run=dry_run)
     service.require_clean(report)
 
 

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 _SHOWN = 3
 
 
-def upgrade(app: App) -> str:
+def upgrade(app: App, *, dry_run: bool) -> str:
     """Migrate the schema, and say what was done."""
-    before, after = schema.upgrade(app.engine)
+    before, after = schema.upgrade(app.engine, rehearse=dry_run)
     if before == after:
         return f"the schema is already {after}"
     return f"the schema is now {after}" + (f", was {before}" if before else "")

@@ -55,11 +55,11 @@ def originals(app: App) -> Iterator[Iterator[bytes]]:
         yield (row.raw.rstrip(b"\r\n") + b"\n" for row in rejected.stream(tx))
 
 
-def retry(app: App, ids: Sequence[int] | None) -> RetryReport:
+def retry(app: App, ids: Sequence[int] | None, *, dry_run: bool) -> RetryReport:
     """Try rejected lines again, all or those with some ids; those taken are kept no longer."""
     report, writer, after = RetryReport(), EventWriter(), 0
     now = app.clock.now()
-    with app.unit_of_work() as uow:
+    with app.unit_of_work(rehearse=dry_run) as uow:
         wanted = _require_known(uow, ids)
         while True:
             with uow.batch() as tx:
@@ -115,9 +115,9 @@ def require_clean(report: RetryReport) -> None:
         )
 
 
-def drop(app: App, ids: Sequence[int] | None) -> int:
+def drop(app: App, ids: Sequence[int] | None, *, dry_run: bool) -> int:
     """Delete rejected lines, all or those with some ids; return how many."""
-    with app.unit_of_work() as uow:
+    with app.unit_of_work(rehearse=dry_run) as uow:
         _require_known(uow, ids)
         with uow.batch() as tx:
             return rejected.delete_all(tx) if ids is None else rejected.delete(tx, ids)

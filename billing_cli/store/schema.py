@@ -86,12 +86,13 @@ def _refuse_foreign(state: SchemaState) -> None:
         )
 
 
-def upgrade(engine: Engine) -> tuple[str | None, str]:
+def upgrade(engine: Engine, *, rehearse: bool = False) -> tuple[str | None, str]:
     """Migrate to the newest schema, in one transaction. Return the versions before and after.
 
-    Two processes may try at once: the second finds the work done.
+    Two processes may try at once: the second finds the work done. With ``rehearse`` all of it is
+    undone in the end.
     """
-    with translated(), engine.connect() as connection, _exclusive(connection):
+    with translated(), engine.connect() as connection, _exclusive(connection, rehearse=rehearse):
         before = inspect_schema(connection)
         _refuse_foreign(before)
         if before.version is not None and before.version > HEAD:
@@ -142,7 +143,7 @@ def alembic_config() -> Config:
 
 
 @contextmanager
-def _exclusive(connection: Connection) -> Iterator[None]:
+def _exclusive(connection: Connection, *, rehearse: bool) -> Iterator[None]:
     # In autocommit mode this BEGIN is the real one; Alembic's own transactions are inside it.
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
@@ -154,4 +155,4 @@ def _exclusive(connection: Connection) -> Iterator[None]:
     except BaseException:
         connection.exec_driver_sql("ROLLBACK")
         raise
-    connection.exec_driver_sql("COMMIT")
+    connection.exec_driver_sql("ROLLBACK" if rehearse else "COMMIT")

@@ -53,7 +53,12 @@ def test_upgrade_sets_an_empty_database_up(
     invoke_on: Callable[[str], Invoke], empty_database_url: str
 ) -> None:
     run = invoke_on(empty_database_url)
-    assert run("db", "upgrade").ok().stderr == f"the schema is now {HEAD}\n"
+    made = f"the schema is now {HEAD}\n"
+    # A rehearsal does all of it, and leaves nothing.
+    for _ in range(2):
+        rehearsed = run("db", "upgrade", "--dry-run").ok().stderr
+        assert rehearsed == f"{made}nothing was kept: this was a rehearsal\n"
+    assert run("db", "upgrade").ok().stderr == made
 
 
 def test_other_tables_in_the_database_do_not_matter(

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from tests.command_line import Billing, Invoke
 
 NOW = "2025-02-10T00:00:00Z"
+REHEARSED = "nothing was kept: this was a rehearsal\n"
 GOOD = event("created", "2025-01-01T00:00:00Z")
 
 
@@ -76,8 +77,12 @@ def test_retrying_takes_what_is_understood_by_now(
         older.setattr(events, "parse_event", parse_nothing)
         lines = [GOOD, event("terminated", "2025-01-02T00:00:00Z"), "{}"]
         invoke("meter", "ingest", stdin="".join(f"{line}\n" for line in [*lines, GOOD]), at=NOW)
-    result = invoke("meter", "rejected", "retry", "1", "-o", "json").ok()
-    assert result.json() == {"accepted": 1, "duplicate": 0, "rejected": 0}
+    for options, said in (["--dry-run"], REHEARSED), ([], ""):
+        result = invoke("meter", "rejected", "retry", "1", "-o", "json", *options).ok()
+        assert (result.json(), result.stderr) == (
+            {"accepted": 1, "duplicate": 0, "rejected": 0},
+            said,
+        )
     result = invoke("meter", "rejected", "retry", "--all", "-o", "json")
     assert result.exit_code == 5
     assert result.json() == {"accepted": 1, "duplicate": 1, "rejected": 1}
@@ -89,7 +94,9 @@ def test_retrying_takes_what_is_understood_by_now(
 
 def test_dropping_is_for_good(invoke: Invoke) -> None:
     invoke("meter", "ingest", stdin="{}\n7\n[]\n", at=NOW)
-    assert invoke("meter", "rejected", "drop", "1", "3").ok().stderr == "lines dropped: 2\n"
+    for options, said in (["--dry-run"], REHEARSED), ([], ""):
+        dropped = invoke("meter", "rejected", "drop", "1", "3", *options).ok()
+        assert dropped.stderr == f"lines dropped: 2\n{said}"
     assert invoke("meter", "rejected", "export").stdout == "7\n"
     assert invoke("meter", "rejected", "drop", "--all").ok().stderr == "lines dropped: 1\n"
     assert invoke("meter", "rejected", "drop", "--all").ok().stderr == "lines dropped: 0\n"
