@@ -18,7 +18,7 @@ from billing_cli.options import (
     parse_date,
     parse_moment,
 )
-from billing_cli.output import Column, OutputFormat, emit, message, progress, warn
+from billing_cli.output import Column, OutputFormat, emit, message, progress, rehearsed, warn
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,10 +30,11 @@ _COLUMNS = (
     Column("resource_type", "Resource"),
     Column("limit", numeric=True),
     Column("use", numeric=True),
-    Column("unit"),
+    # What is measured says the unit too; since when a level holds is said nowhere else.
+    Column("unit", wide=True),
     Column("percent", numeric=True, bar="level"),
     Column("level"),
-    Column("since", wide=True),
+    Column("since"),
     Column("suspended_since", wide=True),
 )
 _SUSPENSIONS = (
@@ -99,8 +100,7 @@ def check(
         emit(view.rows, _COLUMNS, output, empty="nobody is at a limit or suspended")
         for note in view.notes:
             message(note)
-        if dry_run:
-            message("nothing was kept: this was a rehearsal")
+        rehearsed(dry_run=dry_run)
         view.require_below(fail_on)
 
 

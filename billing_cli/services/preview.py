@@ -1,7 +1,8 @@
 """The invoice of one user as it would be now, and as it will be at its period's end.
 
 Everything is worked out from the timelines, for this user alone: to look ahead, sessions that run
-are taken to run on. Nothing is written but timelines that had events pending.
+are taken to run on. Nothing is written but what pending events lead to: timelines, and the plans
+of new users.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.rating import OVERAGE_ITEMS, Totals, add_to
 from billing_cli.pricing.slots import stretches
 from billing_cli.pricing.terms import RESOURCES
+from billing_cli.services import enrolment, terms
 from billing_cli.services import sessions as timelines
-from billing_cli.services import terms
 from billing_cli.services.billing_batch import Batch
 from billing_cli.services.billing_scope import Target, gather, is_by_session
 from billing_cli.store import credits, sessions, users
@@ -48,6 +49,7 @@ def preview(app: App, user: str, period: str | None) -> dict[str, object]:
     now = app.clock.now()
     with app.unit_of_work() as uow:
         history = terms.establish(uow, app.settings, now).history
+        enrolment.enrol(uow, history, now)
         timelines.refresh(uow, history, lambda _: None)
         with uow.reading() as tx:
             key = users.key_of(tx, user)

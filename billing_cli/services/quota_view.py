@@ -11,7 +11,7 @@ from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.limits import read_limit
 from billing_cli.pricing.quota_sweep import BEGINNING, balances, sweep
 from billing_cli.pricing.quotas import EXCEEDED, OK, WARNING, is_at_least
-from billing_cli.services import quotas, sessions, terms
+from billing_cli.services import enrolment, quotas, sessions, terms
 from billing_cli.services.config import warn_of
 from billing_cli.services.quota_bounds import plan_bounds
 from billing_cli.services.quota_rows import rows_of, shown_limit, unit_of
@@ -69,6 +69,8 @@ def check(
         with uow.reading() as tx:
             _keys_of(tx, names)
         in_force = terms.establish(uow, app.settings, now)
+        # The limits of whom an event introduced are those of the plan for new users.
+        enrolment.enrol(uow, in_force.history, now)
         sessions.refresh(uow, in_force.history, advance)
         report = quotas.Check(uow, app.settings, in_force.history, now, advance).run()
         with _shown(uow, app, in_force.history, names, report=report) as view:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from billing_cli.commands.quotas import _COLUMNS
 from billing_cli.output import Column
 from billing_cli.tables import drawn_bar, gather, markdown_table, plain_table, terminal_table
 from tests.commands.support import event, session, take_in
@@ -226,6 +228,46 @@ def test_two_checks_at_once_tell_each_crossing_once(billing: Billing) -> None:
     told = billing("events", "list", "-o", "json", at=NOON).ok().json()
     types = [row["type"] for row in told if row["type"].startswith("billing.quota")]
     assert sorted(types) == ["billing.quota.exceeded", "billing.quota.warning"]
+
+
+def test_a_user_whom_an_event_introduces_has_the_limits_of_the_plan_at_once(
+    sqlite_invoke: Invoke,
+) -> None:
+    """The first check after the event gives the plan, metered or not; so does a preview."""
+    free = {"id": "free", "name": "Free", "price": 0, "interval": "month", "cpu_limit": 3}
+    sqlite_invoke.configure(billingMode="hybrid", subscriptionPlans=[free])
+    arrival = {"event": "user.created", "timestamp": "2025-01-01T00:00:00Z", "data": {"id": "ann"}}
+    take_in(sqlite_invoke, json.dumps(arrival), at="2025-01-01T00:00:00Z")
+    running(sqlite_invoke)
+    # Nobody has asked for metering: what is looked at first has to see to it.
+    previewed = sqlite_invoke(
+        "invoice", "preview", "--user", "ann", "-o", "json", at="2025-01-10T12:00:00Z"
+    ).ok()
+    assert [line["description"] for line in previewed.json()["lines"]] == ["CPU overage"]
+    late = "2025-01-10T13:00:00Z"
+    created = {**arrival, "timestamp": late, "data": {"id": "bob"}}
+    more = event("created", late, "b2", "bob", resources={"cpu": "4", "memory": "1Gi"})
+    take_in(sqlite_invoke, json.dumps(created), more, at=late)
+    assert rows(sqlite_invoke, "check", at=late) == [
+        ("ann", "cpu", "4.00", "exceeded", "2025-01-10T10:00:00Z"),
+        ("bob", "cpu", "4.00", "exceeded", late),
+    ]
+
+
+def test_since_when_a_level_holds_is_shown_on_a_terminal_of_eighty_cells() -> None:
+    row: dict[str, object] = {
+        "user_id": "ann",
+        "resource_type": "memory",
+        "limit": "3.75",
+        "use": "3.00",
+        "unit": "GB",
+        "percent": "80.00",
+        "level": "warning",
+        "since": "2025-02-03T00:00:00Z",
+        "suspended_since": None,
+    }
+    drawn = terminal_table(gather([row], _COLUMNS, None, None), 80, colour=False)
+    assert "[########--]  80.00  warning  2025-02-03T0" in drawn
 
 
 def test_a_percentage_is_a_bar_on_terminals_only() -> None:
