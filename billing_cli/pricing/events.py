@@ -51,7 +51,6 @@ SESSION_TYPES: Final = STARTS | PAUSES | ENDS | {CREATED, RESIZED, STATE_CHANGED
 KNOWN_TYPES: Final = SESSION_TYPES | {USER_CREATED}
 
 RUNNING: Final = "running"
-PAUSED_STATES: Final = frozenset({"hibernated", "stopped"})
 END_STATES: Final = frozenset({"terminated", "deleted"})
 
 NO_ID: Final = "#hash"

@@ -129,15 +129,6 @@ def by_id(tx: Transaction, number: int) -> SubscriptionRow | None:
     return None if row is None else SubscriptionRow(*row)
 
 
-def of_user(tx: Transaction, user_key: int) -> list[SubscriptionRow]:
-    """Return a user's subscriptions, the oldest first."""
-    found = tx.rows(
-        f"SELECT {_COLUMNS} FROM billing_subscriptions s WHERE s.user_key = ? ORDER BY s.id",
-        user_key,
-    )
-    return [SubscriptionRow(*row) for row in found]
-
-
 def add(tx: Transaction, found: Sequence[NewSubscription]) -> list[int]:
     """Store subscriptions with a phase each; return their ids."""
     last = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_subscriptions")
