@@ -93,6 +93,7 @@ class _Taking:
         self._uow = uow
         self._calendar = calendar
         self._now = now
+        self._today = calendar.local_date(now)
         self._report = report
         self._seen: Counter[str] = Counter()
 
@@ -140,7 +141,7 @@ class _Taking:
     def _problem(self, transfer: Transfer, taken_name: str | None) -> str | None:
         if taken_name is not None:
             return f"the transaction {transfer.transaction_id!r} is there with another amount"
-        if self._received(transfer) > self._now:
+        if transfer.day > self._today:
             return f"{transfer.day} is still to come"
         return None
 

@@ -51,8 +51,9 @@ def apply(app: App, since: int | None, *, dry_run: bool) -> AppliedRows:
         period = history.calendar.containing(applied.effective_from)
         messages.append(f"the period {period.name} then runs until {format_instant(period.end)}")
     if any(row["key"] == "billingMode" for row in rows):
-        following = history.calendar.containing(applied.effective_from).end
-        messages.append(f"the mode changes with the period from {format_instant(following)} on")
+        period = history.calendar.containing(applied.effective_from)
+        first = period.start if period.start == applied.effective_from else period.end
+        messages.append(f"the mode changes with the period from {format_instant(first)} on")
     if applied.remetered_from is not None:
         messages.append(
             f"usage from {format_instant(applied.remetered_from)} on is metered again "

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _SUMS = "r.resource_type, r.unit_price, r.month_seconds, CAST(SUM(r.quantity) AS BIGINT)"
 _GROUP = "r.resource_type, r.unit_price, r.month_seconds"
 
+# SQLite takes at most 500 queries in one; a range of decades has more months than that.
+_MOST_ARMS = 400
+
 
 class Range(NamedTuple):
     """A stretch of a user's time that counts towards the unit with this ordinal."""
@@ -58,8 +61,13 @@ def sum_period(
         for ordinal, stretch in enumerate(stretches)
         for arm in _arms(ordinal, stretch, sums, conditions)
     ]
+    first, *others = (
+        " UNION ALL ".join(arms[at : at + _MOST_ARMS]) for at in range(0, len(arms), _MOST_ARMS)
+    )
     tx.execute("DROP TABLE IF EXISTS billing_totals")
-    tx.execute(f"CREATE TEMPORARY TABLE billing_totals AS {' UNION ALL '.join(arms)}")
+    tx.execute(f"CREATE TEMPORARY TABLE billing_totals AS {first}")
+    for query in others:
+        tx.execute(f"INSERT INTO billing_totals {query}")
 
 
 def _arms(ordinal: int, stretch: Stretch, sums: str, conditions: str) -> Iterator[str]:

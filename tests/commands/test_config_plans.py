@@ -130,3 +130,17 @@ def test_what_was_paid_in_advance_follows_the_settings(invoke: Invoke) -> None:
         ("Yearly, correction for 2025-01", "-0.8383561644", "365", "-306.00"),
         ("Carried to credit", None, None, "306.00"),
     ]
+
+
+def test_a_mode_from_a_period_start_on_holds_in_that_period(invoke: Invoke) -> None:
+    planned(invoke, BASIC)
+    subscribe(invoke, "basic", "ann")
+    invoke.configure(billingMode="usage", subscriptionPlans=[BASIC])
+    for since, first in ((FEBRUARY, FEBRUARY), ("2025-02-01T00:00:01Z", MARCH)):
+        rehearsed = invoke("config", "apply", "--from", since, "--dry-run", at=NOW).ok()
+        assert rehearsed.stderr == (
+            f"would hold from {since}\nthe mode changes with the period from {first} on\n"
+        )
+    invoke("config", "apply", "--from", FEBRUARY, at=NOW).ok()
+    made = invoke("invoice", "generate", "--finalize", "-o", "json", at=MARCH).ok().json()
+    assert [row["period"] for row in made] == ["2025-01"]

@@ -261,6 +261,11 @@ def test_a_custom_range_is_no_longer_there_for_the_regular_invoice(invoke: Invok
     assert invoke("db", "check").exit_code == 0
 
 
+def test_a_custom_range_of_decades(invoke: Invoke) -> None:
+    take_in(invoke, *DAY, at=FEB)
+    assert made(invoke, "--from", "1970-01-01", "--to", "2025-01-31") == ["1.68"]
+
+
 def test_a_custom_draft_keeps_its_time_when_the_regular_invoice_comes_first(
     invoke: Invoke,
 ) -> None:

@@ -244,6 +244,7 @@ def test_a_file_is_rehearsed(sqlite_invoke: Invoke) -> None:
         ("02/20/2025,1.00,x,,", "'02/20/2025' is not a date such as 2025-01-31 or 31.01.2025"),
         ("2025-02-30,1.00,x,,", "'2025-02-30' is not a date such as 2025-01-31 or 31.01.2025"),
         ("2025-03-02,1.00,x,,", "2025-03-02 is still to come"),
+        ("9999-12-31,1.00,x,,", "9999-12-31 is still to come"),
         ("2025-02-20,1.234,x,,",
          "'1.234' can be read in two ways: write it without marks between thousands"),
         ("2025-02-20,=1+1,x,,",
