@@ -43,8 +43,9 @@ _COMPLETION: Final = """\
 ## Shell completion
 
 The tab key completes commands, options and what the database holds: users, sessions, periods,
-invoices and rejected lines, of the database that the line itself, the environment or the config
-file names. Nothing is written, and what cannot be looked up within a second is not offered.
+invoices, payments, credits, subscriptions, plans, taxes, events and rejected lines, of the database
+that the line itself, the environment or the config file names. Nothing is written, and what cannot
+be looked up within a second is not offered.
 
 - bash: `source completions/billing.bash` in `~/.bashrc`, or copy it to
   `/usr/share/bash-completion/completions/billing`.

@@ -84,8 +84,8 @@ def void(
 
 @cli.command("credit-note")
 @examples(
-    'billing invoice credit-note INV-2025-000001 --amount 5.00 --reason "Downtime"',
-    'billing invoice credit-note INV-2025-000001 --line 2 --reason "Not used" --refunded',
+    'billing invoice credit-note INV-2025-000001 --amount 5 --reason "Downtime"',
+    'billing invoice credit-note 12 --line 2 --reason "Not used" --refunded',
 )
 def credit_note(
     context: typer.Context,

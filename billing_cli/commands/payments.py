@@ -219,7 +219,7 @@ def reverse(
 @cli.command()
 @examples(
     'billing payment refund 3 --reason "Cancelled"',
-    'billing payment refund 3 --amount 5.00 --reason "Paid too much" --no-credit-note',
+    'billing payment refund 3 --amount 5 --reason "Too much" --no-credit-note',
 )
 def refund(
     context: typer.Context,

@@ -95,7 +95,7 @@ def _statuses(incomplete: str) -> list[str]:
 @cli.command()
 @examples(
     "billing subscription create --user john --plan pro",
-    "billing subscription create --user john --plan pro --from 2025-02-01T00:00:00Z",
+    "billing subscription create -u john --plan pro --from 2025-02-01T00:00:00Z",
 )
 def create(
     context: typer.Context,
