@@ -65,7 +65,7 @@ OneUserOption = Annotated[
 @cli.command()
 @examples(
     'billing credits add -u john --amount 50 --reason "Credit for downtime"',
-    'billing credits add --user john --amount 5 --reason Trial --expires 2025-12-31',
+    "billing credits add -u john --amount 5 --reason Trial --expires 2025-12-31",
 )
 def add(
     context: typer.Context,
