@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 from unittest import mock
 
+from benchmarks import hybrid
 from benchmarks.events import START, write_events
 from benchmarks.ingest import ingest
 from benchmarks.invoicing import PERIOD, generate, metered_users
@@ -67,6 +68,8 @@ def measure(databases: Databases, kind: str, sizes: Sizes) -> Iterator[Growth]:
     for times in TIMES:
         yield from _bill(databases, kind, sizes.users * times)
     for times in TIMES:
+        yield _bill_holders(databases, kind, sizes.users * times)
+    for times in TIMES:
         yield _check(databases, kind, sizes.users * times)
 
 
@@ -103,6 +106,14 @@ def _bill(databases: Databases, kind: str, users: int) -> Iterator[Growth]:
         _require(rows, users * (5 if "usage" in name else 1))
         yield Growth(name, kind, "rows", rows, seconds, peak)
     databases.drop(url)
+
+
+def _bill_holders(databases: Databases, kind: str, users: int) -> Growth:
+    url = hybrid.metered_holders(databases, kind, users)
+    seconds, made, peak = isolated(_job, partial(hybrid.generate, url))
+    _require(made, users)
+    databases.drop(url)
+    return Growth(hybrid.NAME, kind, "invoices", made, seconds, peak)
 
 
 def _check(databases: Databases, kind: str, users: int) -> Growth:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from benchmarks.databases import unit_of_work
 from benchmarks.events import START, Sizes, created, terminated
 from benchmarks.ingest import ingest
-from benchmarks.invoicing import PERIOD
-from benchmarks.measuring import Measurement, median, timed
+from benchmarks.invoicing import PERIOD, finalizing
+from benchmarks.measuring import Measurement
 from billing_cli.pricing.slots import HOUR
 from billing_cli.pricing.subscriptions import Phase
 from billing_cli.pricing.terms import Terms, TermsHistory
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from benchmarks.databases import Databases
     from billing_cli.store.unit_of_work import Transaction
 
+NAME: Final = "invoice generate --finalize, hybrid"
 BAR: Final = 2_000
 LINES_EACH: Final = 5
 """The fees of two plans, and overage on three resources."""
@@ -42,22 +42,12 @@ _CREDITS: Final = (("Service credit for downtime", 300), ("Welcome", 250))
 def measure(databases: Databases, kind: str, users: int, repeats: int) -> Measurement:
     """Bill users who each changed their plan, each time in a copy of the same database."""
     metered = metered_holders(databases, kind, users)
-    times = []
-    for _ in range(repeats):
-        url = databases.copy(metered)
-        databases.settle(url)
-        seconds, made = timed(partial(generate, url))
-        times.append(seconds)
-        databases.drop(url)
-        if made != users:
-            raise AssertionError(f"{made} invoices for {users} users")
-    databases.drop(metered)
     return Measurement(
-        name="invoice generate --finalize, hybrid",
+        name=NAME,
         database=kind,
         items=users,
         unit="invoices",
-        seconds=median(times),
+        seconds=finalizing(databases, metered, users, repeats, generate),
         repeats=repeats,
         bar=BAR,
     )

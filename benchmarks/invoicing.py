@@ -14,6 +14,8 @@ from billing_cli.pricing.slots import HOUR
 from billing_cli.services.generation import Generation
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from benchmarks.databases import Databases
 
 BAR: Final = 8_000
@@ -25,25 +27,35 @@ _NOW: Final = START + 40 * 24 * HOUR
 def measure(databases: Databases, kind: str, users: int, repeats: int) -> Measurement:
     """Bill users whose usage is metered already, each time in a copy of the same database."""
     metered = metered_users(databases, kind, users)
-    times = []
-    for _ in range(repeats):
-        url = databases.copy(metered)
-        databases.settle(url)
-        seconds, made = timed(partial(generate, url))
-        times.append(seconds)
-        databases.drop(url)
-        if made != users:
-            raise AssertionError(f"{made} invoices for {users} users")
-    databases.drop(metered)
     return Measurement(
         name=f"invoice generate --finalize, {RECORDS_EACH} records each",
         database=kind,
         items=users,
         unit="invoices",
-        seconds=median(times),
+        seconds=finalizing(databases, metered, users, repeats, generate),
         repeats=repeats,
         bar=BAR,
     )
+
+
+def finalizing(
+    databases: Databases, metered: str, users: int, repeats: int, bill: Callable[[str], int]
+) -> float:
+    """Return the median of the seconds that it takes to bill everyone in a database.
+
+    Each time in a copy; the database itself is dropped in the end.
+    """
+    times = []
+    for _ in range(repeats):
+        url = databases.copy(metered)
+        databases.settle(url)
+        seconds, made = timed(partial(bill, url))
+        times.append(seconds)
+        databases.drop(url)
+        if made != users:
+            raise AssertionError(f"{made} invoices for {users} users")
+    databases.drop(metered)
+    return median(times)
 
 
 def metered_users(databases: Databases, kind: str, users: int) -> str:

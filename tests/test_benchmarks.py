@@ -101,8 +101,8 @@ def test_everything_is_measured_on_both_databases(
     }
     assert all(m.seconds > 0 and m.bar for m in measurements)
     grown = [f for f in found if isinstance(f, Growth)]
-    # Four jobs and three exports, at two sizes, on two databases.
-    assert len(grown) == 28
+    # Five jobs and three exports, at two sizes, on two databases.
+    assert len(grown) == 32
     assert all(g.items and g.seconds > 0 and g.peak_mib > 1 for g in grown)
     _check_what_is_written(made, measurements, grown)
 
