@@ -157,10 +157,17 @@ def preload() -> None:
         # The program's start, and what can only be imported by Alembic when it runs.
         if "__main__" not in name and ".migrations." not in name:
             importlib.import_module(name)
-    main, typer = (importlib.import_module(name) for name in ("billing_cli.main", "typer.main"))
-    # To build the tree of commands takes longer than most of them do.
+    build_tree_once()
+    importlib.import_module("typer.main").get_command(
+        importlib.import_module("billing_cli.main").cli
+    )
+
+
+@cache
+def build_tree_once() -> None:
+    """Keep the tree of commands when it has been built: that takes longer than most of them do."""
+    typer = importlib.import_module("typer.main")
     vars(typer)["get_command"] = cache(typer.get_command)
-    typer.get_command(main.cli)
 
 
 def main() -> None:
