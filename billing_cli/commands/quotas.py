@@ -68,7 +68,11 @@ UserArgument = Annotated[
 ]
 FailOnOption = Annotated[
     Level | None,
-    typer.Option("--fail-on", help="Exit with 7 if a user is at this level or above it."),
+    typer.Option(
+        "--fail-on",
+        metavar="|".join(Level),
+        help="Exit with 7 if a user is at this level or above it.",
+    ),
 ]
 ReasonOption = Annotated[str, typer.Option("--reason", help="Why; kept with the suspension.")]
 
