@@ -154,7 +154,8 @@ def fee_lines(
             amount -= settled
             parts = subtract(parts, settled_parts)
         if amount:
-            lines.append(_corrected(history, unit, key, parts, amount, correction=correction))
+            about = _about(history, unit, own, amount) if correction else None
+            lines.append(_corrected(history, unit, key, parts, amount, about))
     return lines
 
 
@@ -178,14 +179,25 @@ def _line(calendar: Calendar, unit: Unit, fee: Fee) -> Line:
     )
 
 
-def _corrected(  # noqa: PLR0913 - what a line says
-    history: TermsHistory, unit: Unit, key: LineKey, parts: Parts, amount: int, *, correction: bool
+def _about(history: TermsHistory, unit: Unit, own: Sequence[Fee], amount: int) -> str:
+    """Say what a correction is about.
+
+    A fee in advance is billed with another period than the one that it is for: what comes back
+    of it is named by when it began to be unused.
+    """
+    if amount < 0 and own and own[-1].holding.plan.billing == ADVANCE:
+        return f"unused from {history.calendar.local_date(own[-1].end)} on"
+    return f"correction for {unit.name}"
+
+
+def _corrected(  # noqa: PLR0913, PLR0917 - what a line says
+    history: TermsHistory, unit: Unit, key: LineKey, parts: Parts, amount: int, about: str | None
 ) -> Line:
     item, price = key
     name = plan_of(history, item.partition(":")[2], unit.start).name
     return Line(
-        kind=CORRECTION if correction else PLAN,
-        description=f"{name}, correction for {unit.name}" if correction else name,
+        kind=PLAN if about is None else CORRECTION,
+        description=name if about is None else f"{name}, {about}",
         unit=unit,
         amount=amount,
         item=item,

@@ -127,7 +127,7 @@ def test_what_was_paid_in_advance_follows_the_settings(invoke: Invoke) -> None:
     invoke("config", "apply", at="2025-02-10T00:00:00Z").ok()
     invoke("invoice", "generate", "--finalize", at=MARCH).ok()
     assert lines_of(invoke, "INV-2025-000002") == [
-        ("Yearly, correction for 2025-01", "-0.8383561644", "365", "-306.00"),
+        ("Yearly, unused from 2025-03-01 on", "-0.8383561644", "365", "-306.00"),
         ("Carried to credit", None, None, "306.00"),
     ]
 

@@ -298,7 +298,7 @@ def test_a_yearly_plan_is_paid_in_advance_and_given_back(hybrid: Invoke) -> None
     subscription(hybrid, "cancel", "1", "--now", at="2025-02-10T00:00:00Z")
     assert made(hybrid, "--finalize", at=MARCH) == ["0.00"]
     assert lines_of(hybrid, "INV-2025-000002") == [
-        ("Pro, yearly, correction for 2025-01", "-0.8904109589", "365", "-325.00"),
+        ("Pro, yearly, unused from 2025-02-10 on", "-0.8904109589", "365", "-325.00"),
         ("Carried to credit", None, None, "325.00"),
     ]
 

@@ -142,7 +142,7 @@ def test_what_is_unused_of_a_year_comes_back() -> None:
     (line,) = fee_lines(books, about, ended, billed, correction=True)
     # 182 of 365 days are used.
     assert line.amount == round_ratio(30_001 * 182, 365) - 30_001
-    assert line.description == "Yearly, correction for 2025-01"
+    assert line.description == "Yearly, unused from 2025-07-02 on"
 
 
 def test_a_changed_price_reaches_a_holder_with_the_next_term() -> None:
