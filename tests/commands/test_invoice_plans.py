@@ -136,7 +136,7 @@ def test_a_year_is_paid_in_advance_and_what_is_unused_comes_back(invoke: Invoke)
     # 60 of 365 days are used.
     assert made(invoke, "--finalize", at="2025-04-01T06:00:00Z") == ["0.00"]
     assert lines_of(invoke, "2")[0] == (
-        "Club, correction for 2025-01",
+        "Club, unused from 2025-03-12 on",
         "-0.8356164384",
         "365",
         "-305.00",
