@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 from tests.command_line import Billing, Invoke
 from tests.databases import Copies, PostgresDatabases, SqliteTemplates
+from tests.forked_program import forked_program
 from tests.processes import Processes, processes
 
 if TYPE_CHECKING:
@@ -125,6 +126,13 @@ def forked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Processes]:
     """What starts commands in processes without a delay: many at once, or to be killed."""
     with processes(tmp_path_factory.mktemp("forked")) as starter:
         yield starter
+
+
+@pytest.fixture(scope="session")
+def programs() -> Iterator[Path]:
+    """A folder for the PATH of a shell, whose ``billing`` starts without a delay."""
+    with forked_program() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -19,13 +19,12 @@ import pytest
 
 from billing_cli import errors
 from billing_cli.pricing.events import KNOWN_TYPES
-from tests.forked_program import forked_program
 from tests.transcripts import rerun
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from tests.command_line import Billing
+    from tests.command_line import Invoke
 
 ROOT: Final = Path(__file__).parent.parent
 DOCS: Final = ROOT / "docs"
@@ -110,15 +109,9 @@ def test_the_index_names_every_page() -> None:
 RUNNABLE: Final = [path for path in PAGES[1:] if "<!-- runnable" in path.read_text("utf-8")]
 
 
-@pytest.fixture(scope="module")
-def programs() -> Iterator[Path]:
-    """Where a shell finds the program; the README's session runs the installed one."""
-    with forked_program() as folder:
-        yield folder
-
-
 @pytest.mark.parametrize("path", RUNNABLE, ids=named)
 def test_terminal_sessions_happen_as_shown(path: Path, programs: Path, tmp_path: Path) -> None:
+    """With a program that is forked ready-made; the README's session runs the installed one."""
     text = path.read_text(encoding="utf-8")
     (tmp_path / "1").mkdir()
     for file in FILE.finditer(text):
@@ -211,12 +204,12 @@ def test_every_reason_for_a_rejection_is_documented(module: str) -> None:
 
 
 def test_the_script_that_moves_a_database_works(
-    billing_on: Callable[[str], Billing],
+    invoke_on: Callable[[str], Invoke],
     sqlite_url: str,
     empty_postgres_url: str,
     tmp_path: Path,
 ) -> None:
-    old, new = billing_on(sqlite_url), billing_on(empty_postgres_url)
+    old, new = invoke_on(sqlite_url), invoke_on(empty_postgres_url)
     events = ROOT / "examples" / "webhooks.jsonl"
     old("meter", "ingest", events, at="2026-01-01T00:00:00Z").ok()
     assert old("meter", "ingest", "-", stdin=b"\xff no event").exit_code == 5

@@ -19,7 +19,7 @@ from examples import swf_to_events
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.command_line import Billing, Invoke
+    from tests.command_line import Invoke
 
 ROOT: Final = Path(__file__).parent.parent
 EXAMPLES: Final = ROOT / "examples"
@@ -177,10 +177,10 @@ def test_it_is_a_script_that_reads_and_writes_pipes() -> None:
 
 
 def test_the_shipped_log_gives_its_four_totals(
-    billing_on: Callable[[str], Billing], postgres_url: str
+    invoke_on: Callable[[str], Invoke], postgres_url: str
 ) -> None:
     """On PostgreSQL; the demo below proves them on SQLite."""
-    billing = billing_on(postgres_url)
+    billing = invoke_on(postgres_url)
     ingested = billing("meter", "ingest", NASA_EVENTS, "-o", "json").ok().json()
     assert ingested["accepted"] == 2 * 18_239
     metered = billing("meter", "run", "-o", "json", at=AFTER_NASA).ok().json()
@@ -209,9 +209,9 @@ def test_the_shipped_log_names_whom_to_thank() -> None:
     assert "THIS IS A CLEANED VERSION OF THE LOG!" in thanks
 
 
-def test_the_demo_runs_from_nothing_without_a_terminal(tmp_path: Path) -> None:
+def test_the_demo_runs_from_nothing_without_a_terminal(programs: Path, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES, tmp_path / "examples")
-    done = run_demo(tmp_path)
+    done = run_demo(tmp_path, programs)
     assert done.returncode == 0, done.stderr
     assert "\x1b" not in done.stdout
     assert (tmp_path / ".demo" / "billing.db").exists()
@@ -222,23 +222,23 @@ def test_the_demo_runs_from_nothing_without_a_terminal(tmp_path: Path) -> None:
     assert done.stdout.index("$ billing meter show") < done.stdout.index("$ billing invoice show")
 
 
-def test_the_demo_fails_loudly_when_a_total_is_wrong(tmp_path: Path) -> None:
+def test_the_demo_fails_loudly_when_a_total_is_wrong(programs: Path, tmp_path: Path) -> None:
     shutil.copytree(EXAMPLES, tmp_path / "examples")
     events = tmp_path / "examples" / NASA_EVENTS.name
     lines = gzip.decompress(events.read_bytes()).splitlines(keepends=True)
     events.write_bytes(gzip.compress(b"".join(lines[-200:])))
-    done = run_demo(tmp_path)
+    done = run_demo(tmp_path, programs)
     assert done.returncode == 1
     assert "error: the totals above are wrong" in done.stderr
     assert "invoice show" not in done.stdout
 
 
-def run_demo(folder: Path) -> subprocess.CompletedProcess[str]:
+def run_demo(folder: Path, programs: Path) -> subprocess.CompletedProcess[str]:
     """Run the demo in ``folder``, with an environment that must not matter."""
     environ = {
         **os.environ,
         "HOME": str(folder),
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
         "BILLING_CONFIG": "/nowhere.json",
         "BILLING_DATABASE_URL": "/nowhere.db",
         "LC_ALL": "de_DE.UTF-8",
