@@ -185,8 +185,9 @@ def _about(history: TermsHistory, unit: Unit, own: Sequence[Fee], amount: int) -
     A fee in advance is billed with another period than the one that it is for: what comes back
     of it is named by when it began to be unused.
     """
-    if amount < 0 and own and own[-1].holding.plan.billing == ADVANCE:
-        return f"unused from {history.calendar.local_date(own[-1].end)} on"
+    last = own[-1] if own and amount < 0 else None
+    if last and last.holding.plan.billing == ADVANCE and last.end < last.holding.term_end:
+        return f"unused from {history.calendar.local_date(last.end)} on"
     return f"correction for {unit.name}"
 
 

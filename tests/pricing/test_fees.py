@@ -145,6 +145,19 @@ def test_what_is_unused_of_a_year_comes_back() -> None:
     assert line.description == "Yearly, unused from 2025-07-02 on"
 
 
+def test_a_gap_before_a_term_that_is_held_to_its_end_is_a_correction() -> None:
+    books, about = history(), unit(history(), "2025-01")
+    # The first invoice carries January and February.
+    billed = Billed()
+    for fee in unit_fees(books, [phase("early", "2025-01-01")], about, [about[:2]]):
+        billed.add(fee.key, fee.parts, fee.amount)
+    held = [phase("early", "2025-01-01", "2025-01-15"), phase("early", "2025-02-01", first=False)]
+    found = unit_fees(books, held, about, [about[:2]])
+    (line,) = fee_lines(books, about, found, billed, correction=True)
+    # 17 of 31 days of January.
+    assert (line.description, line.amount) == ("Early, correction for 2025-01", 1_403 - 3_107)
+
+
 def test_a_changed_price_reaches_a_holder_with_the_next_term() -> None:
     books = TermsHistory([(None, terms()), (at("2025-01-10"), terms(factor=2))])
     held = phase("pro", "2024-12-01")
