@@ -97,7 +97,10 @@ def _global_options(
     ] = False,
 ) -> None:
     # Also runs for `NOUN --help` and for a misspelt verb: it must open nothing.
-    context.obj = App(config=config, database=database, at=at or None)
+    app = context.obj = App(config=config, database=database, at=at or None)
+    if at:
+        # A command that never asks for the time would pass over what is no instant.
+        app.clock.now()
 
 
 def main() -> None:

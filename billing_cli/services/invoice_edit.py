@@ -9,6 +9,7 @@ from billing_cli.errors import ConflictError, NotFoundError, UsageError
 from billing_cli.pricing import invoice_states
 from billing_cli.pricing.invoices import MANUAL
 from billing_cli.pricing.money import parse_amount
+from billing_cli.pricing.payments import LARGEST
 from billing_cli.services import generation, invoices, terms
 from billing_cli.store import invoices as store
 from billing_cli.store import manual_lines
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
 _LONGEST_DESCRIPTION = 200
+_AMOUNT_HINT = 'the amount follows the words: --add-line "Setup" 25.00'
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,9 @@ def _apply(tx: Transaction, row: InvoiceRow, wanted: Edit, history: TermsHistory
         manual_lines.remove(tx, _require_line(by_place, row, place).id)
     for description, amount in wanted.added:
         manual_lines.add(tx, row.id, _described(description), _amount(amount, currency))
+    lines = manual_lines.of_drafts(tx, [row.id]).get(row.id, ())
+    if sum(abs(line.amount) for line in lines) > LARGEST:
+        raise UsageError("the lines added by hand come to too large an amount", _AMOUNT_HINT)
     memo = row.memo if wanted.memo is None else wanted.memo.strip() or None
     due = row.due_override if wanted.due is None else _instant(wanted.due, history) or None
     store.rewrite(tx, [row._replace(memo=memo, due_override=due)])
@@ -123,9 +128,7 @@ def _amount(text: str, currency: str) -> int:
     try:
         amount = parse_amount(text, currency)
     except ValueError as error:
-        raise UsageError(
-            str(error), 'the amount follows the words: --add-line "Setup" 25.00'
-        ) from error
+        raise UsageError(str(error), _AMOUNT_HINT) from error
     if not amount:
         raise UsageError("a line of nothing says nothing", "give an amount other than zero")
     return amount

@@ -232,6 +232,11 @@ def test_manual_lines_stay_when_a_draft_is_refreshed(invoke: Invoke) -> None:
         (["--add-line", "Setup", "1.005"], 2, "'1.005' is finer than"),
         (["--add-line", " ", "1"], 2, "a line's description has 1 to 200 characters"),
         (["--add-line", "Setup", "0"], 2, "a line of nothing says nothing"),
+        (
+            ["--add-line", "a", "9" * 13, "--add-line", "b", "-1.00"],
+            2,
+            "the lines added by hand come to too large an amount",
+        ),
         (["--remove-line", "7"], 3, "draft 1 has no line 7"),
         (["--remove-line", "1"], 4, "line 1 of draft 1 was not added by hand"),
         (["--change-line", "x", "Setup", "1"], 2, "--change-line: 'x' is not the number"),

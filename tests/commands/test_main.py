@@ -81,6 +81,7 @@ def test_at_is_an_instant(sqlite_invoke: Invoke, at: str, reason: str) -> None:
     for result in (
         sqlite_invoke("usage", at=at),
         sqlite_invoke("usage", environ={"BILLING_AT": at}),
+        sqlite_invoke("invoice", "list", at=at),
     ):
         assert (result.exit_code, result.stdout) == (2, "")
         assert result.stderr.startswith(f"error: {reason}")
