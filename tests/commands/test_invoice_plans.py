@@ -233,7 +233,7 @@ def test_manual_lines_stay_when_a_draft_is_refreshed(invoke: Invoke) -> None:
         (["--add-line", " ", "1"], 2, "a line's description has 1 to 200 characters"),
         (["--add-line", "Setup", "0"], 2, "a line of nothing says nothing"),
         (
-            ["--add-line", "a", "9" * 13, "--add-line", "b", "-1.00"],
+            ["--add-line", "a", "9" * 13, "--add-line", "b", "-2.00"],
             2,
             "the lines added by hand come to too large an amount",
         ),
