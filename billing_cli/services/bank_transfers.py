@@ -7,9 +7,10 @@ import json
 from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
-from billing_cli.errors import InvalidDataError
+from billing_cli.errors import InvalidDataError, NotFoundError
 from billing_cli.gateway.bank_csv import Found, Refused, Transfer, read_transfers
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing.money import format_minor
@@ -21,7 +22,6 @@ from billing_cli.store import invoices, payments
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from billing_cli.app import App
     from billing_cli.pricing.periods import Calendar
@@ -50,7 +50,10 @@ def take_in(app: App, file: str, source: Path | BinaryIO, *, dry_run: bool) -> I
 
     A transfer goes to the invoices that its text names, in that order, and what is more than is
     owed becomes a credit. One that names none that can be paid is kept as unmatched.
+    A file that is not there raises :class:`NotFoundError`.
     """
+    if isinstance(source, Path) and not source.exists():
+        raise NotFoundError(f"there is no file {file!r}", "check the name")
     now = app.clock.now()
     with app.unit_of_work(rehearse=dry_run) as uow:
         history = terms.establish(uow, app.settings, now).history

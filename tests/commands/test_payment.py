@@ -292,6 +292,7 @@ def test_a_file_that_is_none(sqlite_invoke: Invoke, content: bytes, reason: str)
     ("arguments", "code", "error"),
     [
         (["show", "9"], 3, "there is no payment 9"),
+        (["import", "none.csv"], 3, "there is no file 'none.csv'"),
         (["record", "--user", "zoe", "--amount", "1"], 3, "there is no user 'zoe'"),
         (["record", "--user", "bob", "--amount", "1", "--invoice", "1"], 4,
          "invoice INV-2025-000001 is one of 'ann', not of 'bob'"),
