@@ -79,7 +79,6 @@ class Terms:
             },
         )
 
-
     def tax_for(self, choice: str | None) -> Tax | None:
         """Return the tax of a user who chose a rate's id or ``none``; None is the default."""
         if choice is None:

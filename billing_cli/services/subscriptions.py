@@ -39,6 +39,11 @@ def create(app: App, user_id: str, plan_id: str, since: int | None, *, dry_run: 
     """Begin a subscription; the user may be new. Raises ConflictError where one is held then."""
     now = app.clock.now()
     at = now if since is None else since
+    if at < 0:
+        raise UsageError(
+            f"--from: {format_instant(at)} lies before 1970, when nothing was metered",
+            "begin the subscription where its user began to use something",
+        )
     with app.unit_of_work(rehearse=dry_run) as uow:
         history = terms.establish(uow, app.settings, now).history
         with uow.batch() as tx:
