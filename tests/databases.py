@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict
+
+from tests.refilling import Contents
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,11 +59,13 @@ class SqliteTemplates:
 
 @dataclass
 class PostgresDatabases:
-    """Makes and drops databases on one server, under names of this process's own."""
+    """Makes databases on one server, under names of this process's own, and uses them again."""
 
     server: PostgresServer
     prefix: str
     count: int = 0
+    _clean: list[str] = field(default_factory=list)
+    _template: Contents | None = None
 
     TEMPLATE: ClassVar[str] = "template"
 
@@ -81,26 +84,53 @@ class PostgresDatabases:
         name = f"{self.prefix}_{self.TEMPLATE}"
         self._create(name, "template0")
         set_up(self.url(name))
+        with closing(psycopg.connect(self.url(name))) as connection:
+            self._template = Contents.of(connection)
         # Copying needs the template to itself.
         self._run("ALTER DATABASE {} WITH ALLOW_CONNECTIONS false", sql.Identifier(name))
 
     def fresh(self, *, empty: bool = False) -> Iterator[str]:
-        """Yield the URL of a new database, ``empty`` or with the schema, and drop it after."""
-        self.count += 1
-        name = f"{self.prefix}_{self.count}"
-        self._create(name, "template0" if empty else f"{self.prefix}_{self.TEMPLATE}")
+        """Yield the URL of a database with the schema and nothing else, or ``empty``, for a while.
+
+        One without the schema is new and dropped after; the others are used again.
+        """
+        if empty:
+            name = self._new("template0")
+            yield self.url(name)
+            self._drop(name)
+            return
+        name = self._clean.pop() if self._clean else self._new(f"{self.prefix}_{self.TEMPLATE}")
         yield self.url(name)
-        self._run("DROP DATABASE {} WITH (FORCE)", sql.Identifier(name))
+        assert self._template
+        if self._refilled(name, self._template):
+            self._clean.append(name)
+        else:
+            self._drop(name)
 
     def copy(self, url: str) -> Iterator[str]:
-        """Yield the URL of a new database with what another holds, and drop it after.
+        """Yield the URL of a database with what another holds, for a while."""
+        with closing(psycopg.connect(url)) as connection:
+            contents = Contents.of(connection)
+        for copied in self.fresh():
+            with closing(psycopg.connect(copied)) as connection:
+                assert contents.refill(connection)
+            yield copied
 
-        Nobody may be connected to the other.
-        """
+    def _refilled(self, name: str, contents: Contents) -> bool:
+        """Whether a database took these contents; one that a test has broken does not."""
+        try:
+            with closing(psycopg.connect(self.url(name))) as connection:
+                return contents.refill(connection)
+        except psycopg.Error:
+            return False
+
+    def _new(self, template: str) -> str:
         self.count += 1
         name = f"{self.prefix}_{self.count}"
-        self._create(name, str(conninfo_to_dict(url)["dbname"]))
-        yield self.url(name)
+        self._create(name, template)
+        return name
+
+    def _drop(self, name: str) -> None:
         self._run("DROP DATABASE {} WITH (FORCE)", sql.Identifier(name))
 
     def _create(self, name: str, template: str) -> None:
