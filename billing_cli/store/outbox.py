@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from billing_cli.store.unit_of_work import Transaction
 
-_ENCODER = msgspec.json.Encoder()
+_ENCODER = msgspec.json.Encoder(order="deterministic")
 _COLUMNS = (
     "id",
     "told_as",
