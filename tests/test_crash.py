@@ -157,7 +157,7 @@ def test_a_kill_after_any_commit(job: Job) -> None:
     partial = 0
     # To copy a file is quick; making databases on a server takes a while. Every commit has its
     # kill in the test below.
-    numbers = range(1, job.commits + 1, 2 if job.copies.are_sqlite else 10)
+    numbers = range(1, job.commits + 1, 3 if job.copies.are_sqlite else 12)
     for number in numbers:
         with job.copies.of(job.before.url) as url:
             assert job.on(url)(*job.words, kill=("done", number)).killed

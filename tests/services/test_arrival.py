@@ -58,9 +58,9 @@ def unique(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 CONFIG = {"timezone": "Asia/Kolkata", "heartbeatTimeoutMinutes": 45}
-SQLITE = settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SQLITE = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # The same statements do the same there: a few examples tell, and each takes twice as long.
-POSTGRES = settings(SQLITE, max_examples=10)
+POSTGRES = settings(SQLITE, max_examples=6)
 
 
 @pytest.fixture(name="on_sqlite")

@@ -209,7 +209,7 @@ def test_nothing_is_lost(database_url: str) -> None:
     run_state_machine_as_test(
         Till,
         settings=settings(
-            max_examples=20 if database_url.startswith("sqlite") else 6,
+            max_examples=12 if database_url.startswith("sqlite") else 4,
             stateful_step_count=25,
             deadline=None,
             derandomize=False,

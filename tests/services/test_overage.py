@@ -140,7 +140,7 @@ def chains(draw: st.DrawFn) -> Chain:
     return [(start, end, draw(names)) for start, end in pairs]
 
 
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_schedule_gives_what_one_run_gives(world: World, data: st.DataObject) -> None:
     """Events and plans in any order, metering in between at odd moments: the same records."""

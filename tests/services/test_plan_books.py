@@ -189,7 +189,7 @@ def billed(world: World) -> dict[tuple[int, str, str], int]:
     return {(start, item, price): amount for start, item, price, amount in rows if amount}
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(history=histories)
 def test_all_invoices_together_are_right(world: World, history: list[tuple[int, Step]]) -> None:
     player = Player(world)
