@@ -155,7 +155,7 @@ def _job(
 
 def test_a_kill_after_any_commit(job: Job) -> None:
     partial = 0
-    # To copy a file is quick; making databases on a server takes a while. Every commit has its
+    # To copy a file is quick; to fill a database on a server takes longer. Every commit has its
     # kill in the test below.
     numbers = range(1, job.commits + 1, 3 if job.copies.are_sqlite else 12)
     for number in numbers:

@@ -206,7 +206,7 @@ def counted(
     return found
 
 
-@settings(max_examples=150)
+@settings(max_examples=80)
 @given(histories, sessions(), chains(), seconds, st.integers(HOUR, SPAN))
 def test_the_sweep_counts_every_second(
     history: TermsHistory, segments: list[Segment], phases: list[Phase], start: int, length: int
