@@ -194,7 +194,7 @@ def test_the_books_agree(database_url: str, examples: int) -> None:
             max_examples=examples if database_url.startswith("sqlite") else examples // 3,
             stateful_step_count=15,
             deadline=None,
-            derandomize=False,
+            derandomize=True,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),

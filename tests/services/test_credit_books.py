@@ -212,7 +212,7 @@ def test_nothing_is_lost(database_url: str) -> None:
             max_examples=12 if database_url.startswith("sqlite") else 4,
             stateful_step_count=25,
             deadline=None,
-            derandomize=False,
+            derandomize=True,
             phases=[Phase.generate],
             suppress_health_check=list(HealthCheck),
         ),
