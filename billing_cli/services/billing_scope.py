@@ -145,7 +145,8 @@ def _restated(
     """Find the units to correct with this target's invoices, with what is right for them now.
 
     These are units that ended by the target's end and are billed, or closed, already; units that
-    a released invoice corrected are looked at again, since its corrections are undone.
+    a released invoice corrected are looked at again, since its corrections are undone; so are
+    custom ranges in the target that were voided, perhaps as drafts that did not hold all of it.
     """
     hints = {
         (user, start)
@@ -156,9 +157,17 @@ def _restated(
     if released:
         for user, start, end in invoices.correction_units(tx, sorted(released)):
             asked |= {(user, period.start) for period in history.calendar.between(start, end)}
+    if target.kind == REGULAR:
+        asked |= {
+            (void.user_key, target.start)
+            for void in invoices.overlapping(tx, CUSTOM, target.start, target.end)
+            if void.status == "void" and (target.users is None or void.user_key in target.users)
+        }
     found = [
         (user, Restated(unit, spans))
         for user, unit, spans in _billed_units(tx, history, target, asked)
+        # What is released is billed with the target itself.
+        if unit.invoice not in released
     ]
     _sum_restated(tx, history, found)
     by_user: dict[int, list[Restated]] = defaultdict(list)

@@ -13,7 +13,15 @@ from billing_cli.services import payments as payment_service
 from billing_cli.services import settlement, suspensions, terms
 from billing_cli.services.generation import require
 from billing_cli.services.invoices import row_of
-from billing_cli.store import credit_notes, credits, invoice_life, invoices, outbox, payments
+from billing_cli.store import (
+    credit_notes,
+    credits,
+    invoice_life,
+    invoices,
+    outbox,
+    payments,
+    restatements,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -103,6 +111,9 @@ def void(
             written_off=int(write_off),
         )
         invoices.rewrite(tx, [voided])
+        if (row.status, row.kind) == (states.DRAFT, invoices.CUSTOM):
+            # As of when it was made, it may not have held all of its range.
+            restatements.add_metered(tx, row.user_key, row.period_start, row.period_end)
         outbox.tell(tx, [settlement.notice(voided, "voided", "", now, reason=reason)], now)
         suspensions.settle_overdue(tx, [row.user_key], now)
         return voided

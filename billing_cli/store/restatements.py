@@ -19,6 +19,19 @@ def add(tx: Transaction, found: Iterable[tuple[int, int]]) -> None:
     )
 
 
+def add_metered(tx: Transaction, user_key: int, start: int, end: int) -> None:
+    """Remember the periods in which a user has records that begin in ``[start, end)``."""
+    tx.execute(
+        "INSERT INTO billing_restatements (user_key, period_start) "
+        "SELECT DISTINCT r.user_key, r.period_start FROM billing_usage_records r "
+        "WHERE r.start_time >= ? AND r.start_time < ? AND r.user_key = ? "
+        "ON CONFLICT (user_key, period_start) DO NOTHING",
+        start,
+        end,
+        user_key,
+    )
+
+
 def add_unbilled(tx: Transaction, period_start: int) -> None:
     """Remember a period for everyone to bill in it (:mod:`.totals`) who has no invoice."""
     tx.execute(
