@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from billing_cli.services.billing_batch import Batch
 from billing_cli.services.billing_issue import Issue, Made, Rules
 from billing_cli.services.billing_scope import Gathered, Target, gather
+from billing_cli.services.pacing import collector_paused
 from billing_cli.store import (
     invoices,
     overage,
@@ -51,7 +52,7 @@ class BillingRun:
         gathered = self._gather()
         after: str | None = None
         while True:
-            with self._uow.batch() as tx:
+            with self._uow.batch() as tx, collector_paused():
                 stale = state.rewrites(tx) != gathered.rewrites
                 users = [] if stale else totals.next_users(tx, after, _BATCH_USERS)
                 if users:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -20,11 +18,12 @@ from billing_cli.gateway.event_files import (
     read_lines,
 )
 from billing_cli.pricing.events import Event, Rejected, parse_event
+from billing_cli.services.pacing import collector_paused
 from billing_cli.store import rejected
 from billing_cli.store.events import EventWriter
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from typing import BinaryIO
 
     from billing_cli.store.unit_of_work import UnitOfWork
@@ -113,22 +112,6 @@ class _Batch:
         self.bad_bytes += len(raw)
 
 
-@contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Keep the cyclic garbage collector from looking through batch after batch.
-
-    A batch is many small tuples, and no cycles: the collector finds nothing, and takes a quarter
-    of the time for it.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
-
-
 @dataclass(slots=True)
 class Ingestion:
     """One run of ``meter ingest``. ``advance`` hears of every so many lines read."""
@@ -143,7 +126,7 @@ class Ingestion:
 
     def run(self, patterns: Sequence[str]) -> IngestReport:
         """Take in files, globs of files, or standard input (``-``)."""
-        with _collector_paused():
+        with collector_paused():
             for name in expand_inputs(patterns):
                 source = self.stdin if name == STDIN else Path(name)
                 if source is None:
