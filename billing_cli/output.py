@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 
-from billing_cli.errors import UnavailableError
+from billing_cli.errors import UnavailableError, UsageError
 from billing_cli.harmless import (
     IN_LINE,
     IN_QUOTES,
@@ -52,6 +52,7 @@ __all__ = [
     "fail",
     "message",
     "progress",
+    "refuse_terminal",
     "warn",
 ]
 
@@ -280,6 +281,14 @@ def emit_bytes(pieces: Iterable[bytes]) -> None:
         if not _done(stream, stream.buffer.write, piece):
             return
     _done(stream, stream.flush)
+
+
+def refuse_terminal(option: str) -> None:
+    """Raise UsageError where stdout is a terminal, which shows bytes as noise, or worse."""
+    if _is_terminal(sys.stdout):
+        raise UsageError(
+            f"{option} would write a file to the terminal", "send it to a file or a program"
+        )
 
 
 def _done(stream: TextIO, action: Callable[..., object], *arguments: object) -> bool:

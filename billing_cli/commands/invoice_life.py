@@ -8,7 +8,7 @@ import typer
 
 from billing_cli import completion
 from billing_cli.app import App
-from billing_cli.commands import invoice_edit  # noqa: F401 - adds its commands to the same noun
+from billing_cli.commands import invoice_edit, invoice_pdf  # noqa: F401 - add their commands to the same noun
 from billing_cli.commands.examples import examples
 from billing_cli.commands.invoices import COLUMNS, InvoiceArgument, cli
 from billing_cli.commands.payments import MethodOption, ReceivedOption, ReferenceOption

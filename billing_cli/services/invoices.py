@@ -171,7 +171,7 @@ def _line_of(line: LineRow, currency: str) -> dict[str, object]:
         "description": line.description,
         "resource_type": line.resource_type,
         "quantity": line.quantity,
-        "unit": _unit_of(line),
+        "unit": unit_of(line),
         "unit_price": line.unit_price,
         "amount": format_minor(line.amount, currency),
         "period_start": format_instant(line.unit_start),
@@ -179,7 +179,8 @@ def _line_of(line: LineRow, currency: str) -> dict[str, object]:
     }
 
 
-def _unit_of(line: LineRow) -> str | None:
+def unit_of(line: LineRow) -> str | None:
+    """Return the unit of a line's quantity, None for a line without one."""
     if line.resource_type is not None:
         return UNITS[line.resource_type]
     # The fee of a plan: months or years held.

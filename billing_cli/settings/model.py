@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.alias_generators import to_camel
 
 from billing_cli.settings.cron import cron_problem
+from billing_cli.settings.letterhead import Company, Documents
+from billing_cli.settings.part import Part as _Part
 from billing_cli.settings.values import (
     Cores,
     Currency,
@@ -22,6 +24,7 @@ from billing_cli.settings.values import (
     Gigabytes,
     Identifier,
     Name,
+    PaymentLink,
     Percent,
     Prefix,
     Price,
@@ -55,17 +58,6 @@ def _check_tax_id(text: str) -> str:
 
 Cron = Annotated[str, Field(strict=True), AfterValidator(_check_cron)]
 TaxIdentifier = Annotated[Identifier, AfterValidator(_check_tax_id)]
-
-
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        # An input shown in an error could be a secret, so pydantic is never to show one.
-        hide_input_in_errors=True,
-        # In the JSON Schema, a key is titled as it is written.
-        field_title_generator=lambda name, _: name,
-    )
 
 
 class ComputeRates(_Part):
@@ -247,6 +239,18 @@ class ConfigValues(_Part):
         default="INV", description="What invoice numbers begin with.", examples=["ACME"]
     )
     taxes: tuple[Tax, ...] = Field(default=(), description="The taxes that invoices can carry.")
+    company: Company = Field(
+        default_factory=Company, description="Who sends the invoices, as documents say it."
+    )
+    documents: Documents = Field(
+        default_factory=Documents, description="How invoices and credit notes are typeset."
+    )
+    payment_link: PaymentLink | None = Field(
+        default=None,
+        description="The address at which an invoice can be paid, with {invoice_number} and the"
+        " like in it.",
+        examples=["https://pay.example.com/{invoice_number}"],
+    )
 
 
 @cache

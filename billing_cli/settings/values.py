@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, Final, NoReturn
 from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, WithJsonSchema
@@ -13,7 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.money import exponent
-from billing_cli.pricing.profiles import hides
+from billing_cli.pricing.profiles import hides, read_field
 from billing_cli.settings.database_url import normalise_database_url
 
 if TYPE_CHECKING:
@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 
 MAX_DECIMALS = 12
 _LONGEST_NAME = 200
+_LONGEST_BLOCK = 2_000
+_HTTP_URL = re.compile(r"https?://[A-Za-z0-9\[][!-z|~]{0,1000}", re.ASCII)
+_PLACEHOLDER = re.compile(r"\{([^{}]*)\}")
+LINK_PLACEHOLDERS: Final = ("invoice_number", "invoice_id", "user_id", "amount", "currency")
+"""What a payment link may hold in braces."""
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,20}", re.ASCII)
@@ -164,6 +169,33 @@ def _check_path(text: str) -> str:
     return text
 
 
+def _check_block(text: str) -> str:
+    lines = [line.strip() for line in text.replace("\r\n", "\n").split("\n")]
+    _check_name(" ".join(lines)[:_LONGEST_NAME])
+    if len(text) > _LONGEST_BLOCK:
+        refuse(f"must have at most {_LONGEST_BLOCK:,} characters")
+    if any(hides(line) for line in lines):
+        refuse(f"must not hold control characters: {quoted(text)}")
+    return "\n".join(lines).strip("\n")
+
+
+def _check_language(text: str) -> str:
+    try:
+        return read_field("language", text) or refuse("must be a language such as en or pt-BR")
+    except ValueError as error:
+        refuse(f"must be a language: {error}")
+
+
+def _check_payment_link(text: str) -> str:
+    if not _HTTP_URL.fullmatch(_PLACEHOLDER.sub("x", text)):
+        refuse(f"must be an http:// or https:// address, not {quoted(text)}")
+    unknown = sorted(set(_PLACEHOLDER.findall(text)) - set(LINK_PLACEHOLDERS))
+    if unknown:
+        known = ", ".join(f"{{{name}}}" for name in LINK_PLACEHOLDERS)
+        refuse(f"must not hold {{{unknown[0]}}}: there are {known}")
+    return text
+
+
 def _check_database_url(text: str) -> str:
     try:
         return normalise_database_url(text)
@@ -206,6 +238,9 @@ Currency = Annotated[
     str, Field(strict=True), AfterValidator(_check_currency), _text_schema(_CURRENCY)
 ]
 Timezone = Annotated[str, Field(strict=True), AfterValidator(_check_timezone)]
+Block = Annotated[str, Field(strict=True), AfterValidator(_check_block)]
+Language = Annotated[str, Field(strict=True), AfterValidator(_check_language)]
+PaymentLink = Annotated[str, Field(strict=True), AfterValidator(_check_payment_link)]
 FilePath = Annotated[str, Field(strict=True), AfterValidator(_check_path)]
 Secret = Annotated[SecretStr, Field(strict=True), AfterValidator(_check_secret)]
 DatabaseUrl = Annotated[str, Field(strict=True), AfterValidator(_check_database_url)]

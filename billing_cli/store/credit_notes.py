@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from billing_cli.store.names import can_be_stored
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -45,6 +47,13 @@ def insert(tx: Transaction, note: NoteRow) -> None:
 def of_invoice(tx: Transaction, invoice_id: int) -> list[NoteRow]:
     """Return the credit notes of an invoice, void ones too, in the order they were made."""
     return list(_rows(tx, "WHERE invoice_id = ? ", invoice_id))
+
+
+def find(tx: Transaction, number: str) -> NoteRow | None:
+    """Find a credit note by its number."""
+    if not can_be_stored(number):
+        return None
+    return next(_rows(tx, "WHERE number = ? ", number), None)
 
 
 def void_all(tx: Transaction, invoice_id: int, at: int) -> None:
