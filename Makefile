@@ -8,7 +8,7 @@ READY = $(VENV)/.ready
 # For one test, or more words for pytest: make test ARGS="-k sqlite"
 ARGS =
 
-.PHONY: help venv check lint format test demo bench completions docs clean
+.PHONY: help venv check lint format test demo bench completions pictures docs clean
 
 help: ## Show this help (the default)
 	@echo "make TARGET, where TARGET is one of:"
@@ -48,6 +48,9 @@ bench: $(READY) ## Measure speed and memory (takes a while)
 
 completions: $(READY) ## Generate the shell completions in completions/
 	@$(BIN)/python -m completions.generate
+
+pictures: $(READY) ## Make the pictures in docs/images/ from the data of the demo
+	@$(BIN)/python -m docs.pictures
 
 docs: $(READY) ## Generate docs/cli.md
 	@$(BIN)/python -m docs.generate

@@ -108,10 +108,13 @@ grep -q '^7,INV-1994-000007,user-007,.*,130.98,0.00,50.00,80.98,' november.csv |
     exit 1
 }
 
+say 'The same as a document, with the letterhead of the config file.'
+run 'billing invoice pdf INV-1994-000007'
+
 say 'A transfer comes in, for more than is owed: the rest becomes a credit.'
 run 'billing payment record --user user-007 --amount 100.00 --reference "Transfer 4711"'
 run 'billing credits list --user user-007'
 
-say 'All of it is in .demo/billing.db and hybrid.db. Look around, for instance with:'
+say 'All of it is in .demo/billing.db and hybrid.db, the document beside them. Look around, with:'
 printf '%s$ billing --database .demo/billing.db usage --period 1993-11 --by resource%s\n' \
     "$bold" "$plain"

@@ -34,14 +34,17 @@ MAX_FUNCTION_LINES: Final = 50
 # imports it.
 SLOW: Final = {
     "alembic",
+    "babel",
     "msgspec",
     "psycopg",
     "pydantic",
     "rich",
+    "segno",
     "sqlalchemy",
     "sqlite3",
     "sqlmodel",
     "tabulate",
+    "typst",
 }
 # In quotes, three crosses are a currency of ISO 4217's.
 UNFINISHED: Final = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\")")

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from tests.commands.support import lines_of
+from tests.documents import text_of
 
 if TYPE_CHECKING:
     from tests.command_line import Invoke
@@ -89,3 +90,7 @@ def test_the_hybrid_invoice_is_what_the_trace_says(sqlite_invoke: Invoke) -> Non
     found = [round(float(amount) * 100) for *_, amount in lines_of(run, "1")]
     assert found == expected
     assert sum(expected) == 13_098
+    do("invoice", "pdf", "1", at=END)
+    text = text_of((run.work / "INV-1993-000001.pdf").read_bytes())
+    assert "Example Computing Centre 1 Hypercube Road" in text
+    assert "Total $130.98" in text

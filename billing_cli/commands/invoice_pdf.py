@@ -30,7 +30,7 @@ _COLUMNS = (
     Column("number"),
     Column("user_id"),
     Column("file"),
-    Column("bytes", numeric=True),
+    Column("bytes", numeric=True, table=False),
 )
 
 
@@ -48,6 +48,44 @@ def _languages(incomplete: str) -> list[str]:
     return completion.matching(available_languages(), incomplete)
 
 
+DocumentsArgument = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="[ID|NUMBER]…",
+        help="Invoices by their ids or numbers, credit notes by their numbers.",
+        autocompletion=completion.invoices,
+    ),
+]
+OutOption = Annotated[
+    str | None,
+    typer.Option(
+        "--out",
+        metavar="FILE|FOLDER",
+        help="Where to write; - is standard output (default: files named after the numbers,"
+        " in this folder).",
+    ),
+]
+PaperOption = Annotated[
+    Paper | None,
+    typer.Option("--paper", metavar="PAPER", help="a4 or letter (default: documents.paper)."),
+]
+LanguageOption = Annotated[
+    str | None,
+    typer.Option(
+        "--language",
+        metavar="LANGUAGE",
+        help="The language to print in (default: each user's own).",
+        autocompletion=_languages,
+    ),
+]
+TemplateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--template", metavar="FILE", help="A Typst file in the place of the built-in template."
+    ),
+]
+
+
 @cli.command()
 @examples(
     "billing invoice pdf INV-2025-000001",
@@ -56,44 +94,13 @@ def _languages(incomplete: str) -> list[str]:
 )
 def pdf(
     context: typer.Context,
-    documents: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="[ID|NUMBER]…",
-            help="Invoices by their ids or numbers, credit notes by their numbers.",
-            autocompletion=completion.invoices,
-        ),
-    ] = None,
+    documents: DocumentsArgument = None,
     period: PeriodOption = None,
     users: UsersOption = None,
-    out: Annotated[
-        str | None,
-        typer.Option(
-            "--out",
-            metavar="FILE|FOLDER",
-            help="Where to write; - is standard output (default: files named after the numbers,"
-            " in this folder).",
-        ),
-    ] = None,
-    paper: Annotated[
-        Paper | None,
-        typer.Option("--paper", metavar="PAPER", help="a4 or letter (default: documents.paper)."),
-    ] = None,
-    language: Annotated[
-        str | None,
-        typer.Option(
-            "--language",
-            metavar="LANGUAGE",
-            help="The language to print in (default: each user's own).",
-            autocompletion=_languages,
-        ),
-    ] = None,
-    template: Annotated[
-        Path | None,
-        typer.Option(
-            "--template", metavar="FILE", help="A Typst file in the place of the built-in template."
-        ),
-    ] = None,
+    out: OutOption = None,
+    paper: PaperOption = None,
+    language: LanguageOption = None,
+    template: TemplateOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Write invoices and credit notes as PDF documents.
@@ -123,7 +130,8 @@ def pdf(
     with progress(len(chosen), "typesetting") as advance:
         written = service.write(app, chosen, place, wish, advance)
     _warn(written.warnings)
-    emit(written.rows, _COLUMNS, output, empty="no invoices to make documents of")
+    empty = "no documents were written" if written.failures else "no invoices to make documents of"
+    emit(written.rows, _COLUMNS, output, empty=empty)
     service.require_all(written)
 
 

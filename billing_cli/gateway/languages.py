@@ -68,13 +68,13 @@ class Language:
         decimals: tuple[int, int],
         currency: str | None = None,
     ) -> str:
+        from babel.numbers import parse_pattern
+
+        own = parse_pattern(pattern.pattern)
+        own.frac_prec = decimals
         with localcontext(prec=_DIGITS):
-            text: str = pattern.apply(
-                Decimal(value),
-                self.locale,
-                currency=currency,
-                currency_digits=False,
-                force_frac=decimals,
+            text: str = own.apply(
+                Decimal(value), self.locale, currency=currency, currency_digits=False
             )
         return text
 

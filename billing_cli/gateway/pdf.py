@@ -12,7 +12,9 @@ import json
 import os
 import re
 import secrets
+import shutil
 import tempfile
+import weakref
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
@@ -49,7 +51,9 @@ _PROBE_SOURCE: Final = """\
 """
 # For archives and screen readers; a template that is not made for them gets what it allows.
 _STANDARDS: Final[tuple[PDFStandards, ...]] = (["a-2a", "ua-1"], ["a-2b"], [])
-_MISSING: Final = re.compile(r"the text `(\"(?:[^\"\\]|\\.)*\")` could not be displayed")
+_MISSING: Final = re.compile(r"the text `\"((?:[^\"\\]|\\.)*)\"` could not be displayed")
+_ESCAPE: Final = re.compile(r"\\(?:u\{([0-9a-f]{1,6})\}|(.))")
+_PACKAGE: Final = re.compile(rb"\"@[a-z]+/")
 _AT: Final = re.compile(re.escape(_TEMPLATE) + r":([0-9]+):[0-9]+")
 
 # The packages of the extras `pdf` and `pdf-cjk`, and the folders in them that hold fonts.
@@ -109,20 +113,20 @@ class Typesetter:
         except ImportError as error:
             raise not_installed("typst") from error
         self._name = name
-        # Gone when the typesetter is.
-        self._folder = tempfile.TemporaryDirectory(prefix="billing-pdf-")
-        root = Path(self._folder.name)
+        root = Path(tempfile.mkdtemp(prefix="billing-pdf-"))
+        # Gone when the typesetter is, or the program.
+        weakref.finalize(self, shutil.rmtree, root, ignore_errors=True)
         (root / _TEMPLATE).write_bytes(template)
         (root / _PROBE).write_text(_PROBE_SOURCE, encoding="utf-8")
         if logo is not None:
             (root / logo.name).write_bytes(logo.content)
-        fonts = _fonts()
-        self._families = frozenset(fonts.families())
+        found = fonts()
+        self._families = frozenset(found.families())
         self._compiler, self._probe = (
             typst.Compiler(
                 root / source,
                 root=root,
-                font_paths=fonts,
+                font_paths=found,
                 # No packages: neither those of this user nor any from the network.
                 package_path=root / "packages",
                 package_cache_path=root / "packages",
@@ -194,12 +198,18 @@ class Typesetter:
 
 def _characters(diagnostic: str) -> tuple[str, ...]:
     """Return the characters that Typst says no font has, each once, in order."""
-    found = (json.loads(text) for text in _MISSING.findall(diagnostic))
+    found = (_ESCAPE.sub(_unescaped, text) for text in _MISSING.findall(diagnostic))
     return tuple(dict.fromkeys(found))
 
 
+def _unescaped(found: re.Match[str]) -> str:
+    """Return what an escape of Rust's stands for."""
+    return chr(int(found[1], 16)) if found[1] else found[2]
+
+
 @lru_cache(maxsize=1)
-def _fonts() -> typst.Fonts:
+def fonts() -> typst.Fonts:
+    """Return the fonts there are: of the extras, of the system, and Typst's own."""
     import typst
 
     folders = []
@@ -219,7 +229,13 @@ def typesetter(template: Path | None, logo: Picture | None) -> Typesetter:
     if template is None:
         content = files("billing_cli").joinpath("documents", "invoice.typ").read_bytes()
         return Typesetter(content, BUILT_IN, logo)
-    return Typesetter(read_file(template, "the template"), f"the template {template}", logo)
+    name = f"the template {template}"
+    content = read_file(template, "the template")
+    if _PACKAGE.search(content):
+        raise InvalidDataError(
+            f"{name} imports a package", "packages cannot be used: put what it needs into the file"
+        )
+    return Typesetter(content, name, logo)
 
 
 def read_logo(path: Path) -> Picture:

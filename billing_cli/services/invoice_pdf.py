@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
-from billing_cli.errors import UsageError
+from billing_cli.errors import NotFoundError, UsageError
 from billing_cli.gateway import languages, pdf
 from billing_cli.harmless import visible
 from billing_cli.pricing.invoice_pdf import (
@@ -22,15 +22,12 @@ from billing_cli.pricing.invoice_pdf import (
     Buyer,
     Document,
     Line,
-    Look,
     Note,
     Payment,
     Seller,
-    data_of,
-    fill,
     split_lines,
-    title_of,
 )
+from billing_cli.pricing.invoice_pdf_data import Look, data_of, fill, title_of
 from billing_cli.pricing.money import format_minor
 from billing_cli.services import terms
 from billing_cli.services.invoices import amount_due, unit_of
@@ -127,6 +124,10 @@ class Printer:
     @cached_property
     def _typesetter(self) -> Typesetter:
         template, configured = self.wish.template, self.app.settings.values.documents.template
+        if template is not None and not template.exists():
+            raise NotFoundError(
+                f"--template: there is no file {template}", "name one that is there"
+            )
         if template is None and configured is not None:
             template = self._beside_config(configured)
         return pdf.typesetter(template, self._logo)

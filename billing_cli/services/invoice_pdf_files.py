@@ -134,9 +134,7 @@ def require_all(written: Written) -> None:
     lines = [f"{len(failures)} of {total} documents could not be made:", *failures[:_SHOWN]]
     if len(failures) > _SHOWN:
         lines.append(f"and {len(failures) - _SHOWN} more")
-    raise IncompleteError(
-        "\n  ".join(lines), "the others are written; mend what is named, and run it again"
-    )
+    raise IncompleteError("\n  ".join(lines), "mend what is named, and run it again for these")
 
 
 @dataclass(frozen=True, slots=True)

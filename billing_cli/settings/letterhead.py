@@ -58,7 +58,7 @@ class Company(Part):
 
 
 class Documents(Part):
-    """How invoices and credit notes are typeset."""
+    """What documents look like."""
 
     language: Language = Field(
         default="en",

@@ -41,6 +41,14 @@ WRONG: dict[str, Any] = {
         {"id": "none", "name": "x" * 201, "percent": 101, "default": True},
         {"id": "b", "name": 5, "percent": True, "default": True},
     ],
+    "company": {
+        **dict.fromkeys(("name", "email", "phone", "website", "taxNumber", "logo"), " "),
+        "address": "Main Street\nfirst\x1b[31m",
+        "paymentInstructions": 1,
+        "footer": "x\n" * 1_001,
+    },
+    "documents": {"language": "x", "paper": "A4", "template": ""},
+    "paymentLink": "https://example.com/{number}",
     "stripeSecretkey": SECRET,
     "\x1b[2J": 1,
 }
@@ -51,8 +59,10 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     for key in known_keys():
         pattern = re.escape(key).replace(r"\[\]", r"\[\d\]")
         optional = {
+            "company",
             "computeRates",
             "computeRates.storage_per_gb_month",
+            "documents",
             "subscriptionPlans",
             "taxes",
         }
@@ -70,6 +80,11 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert said["taxes[1].default"] == "is true for a second tax: one can be the default"
     assert said["currency"].endswith("not 'usd' (codes are in capitals)")
     assert said["timezone"].endswith("not 'Europe/london' (did you mean Europe/London?)")
+    assert said["company.footer"] == "must have at most 2,000 characters"
+    assert said["company.address"].startswith("must not hold control characters: ")
+    assert said["documents.language"].startswith("must be a language: 'x' is not a language tag")
+    assert said["documents.paper"] == 'must be "a4" or "letter", not \'A4\''
+    assert said["paymentLink"].startswith("must not hold {number}: there are {invoice_number}")
     assert said["stripeSecretkey"] == "is not a known key (did you mean stripeSecretKey?)"
 
 
