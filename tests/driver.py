@@ -11,6 +11,7 @@ the peak of the process's memory in KiB.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -33,6 +34,9 @@ if TYPE_CHECKING:
 _LIMIT_SECONDS: Final = 120
 # What commands import when they are run, besides the program's own modules.
 _LIBRARIES: Final = (
+    "alembic.autogenerate",
+    "alembic.command",
+    "psycopg",
     "rich.progress",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
@@ -161,6 +165,9 @@ def preload() -> None:
     importlib.import_module("typer.main").get_command(
         importlib.import_module("billing_cli.main").cli
     )
+    # What the collector of a child would look through, the child would have to copy.
+    gc.collect()
+    gc.freeze()
 
 
 @cache
