@@ -179,8 +179,7 @@ def build_tree_once() -> None:
 
 def main() -> None:
     """Answer requests until there are no more."""
-    if "--preload" in sys.argv[1:]:
-        preload()
+    preload()
     # Unlike iteration over a file, this reads no further than to the end of a line.
     while line := sys.stdin.readline():
         print(json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201 - how it answers

@@ -161,11 +161,14 @@ class CommandOn:
 
 
 @contextmanager
-def processes(folder: Path, *, preload: bool = True) -> Iterator[Processes]:
-    """Give what starts processes. Without ``preload`` each imports what it needs by itself."""
-    words = [sys.executable, "-m", "tests.driver", *(["--preload"] if preload else [])]
+def processes(folder: Path) -> Iterator[Processes]:
+    """Give what starts processes."""
     with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=_PROJECT
+        [sys.executable, "-m", "tests.driver"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=_PROJECT,
     ) as driver:
         yield Processes(driver, folder)
         assert driver.stdin
