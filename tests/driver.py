@@ -20,10 +20,11 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from tests.shortcuts import build_tree_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -168,13 +169,6 @@ def preload() -> None:
     # What the collector of a child would look through, the child would have to copy.
     gc.collect()
     gc.freeze()
-
-
-@cache
-def build_tree_once() -> None:
-    """Keep the tree of commands when it has been built: that takes longer than most of them do."""
-    typer = importlib.import_module("typer.main")
-    vars(typer)["get_command"] = cache(typer.get_command)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from billing_cli.store import engine
 from tests.driver import Command
+from tests.shortcuts import unsynced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,10 +26,9 @@ _POLL_SECONDS: Final = 0.001
 # A process that is killed loses nothing that it has written: only a machine that loses its power
 # would. Waiting for the disk would make these tests slow and prove nothing.
 _UNSYNCED: Final = {
-    "billing_cli.store.engine._SQLITE_PRAGMAS": [
-        "PRAGMA synchronous = OFF" if "synchronous" in pragma else pragma
-        for pragma in engine._SQLITE_PRAGMAS  # noqa: SLF001 - all others as they are
-    ]
+    "billing_cli.store.engine._SQLITE_PRAGMAS": unsynced(
+        engine._SQLITE_PRAGMAS  # noqa: SLF001 - all others as they are
+    )
 }
 SMALL_BATCHES: Final[Mapping[str, object]] = {
     "billing_cli.services.events._BATCH_EVENTS": 60,

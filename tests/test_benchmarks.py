@@ -18,7 +18,7 @@ from benchmarks.growth import Growth, Sizes
 from benchmarks.measuring import Measurement, isolated, peak_mib
 from billing_cli.gateway.event_files import Line, read_lines
 from billing_cli.pricing.events import KNOWN_TYPES, parse_event
-from tests.driver import build_tree_once
+from tests.shortcuts import build_tree_once
 
 if TYPE_CHECKING:
     from pathlib import Path
