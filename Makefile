@@ -36,6 +36,8 @@ format: $(READY) ## Format the code, and mend what can be mended safely
 	@$(BIN)/ruff check --quiet --fix-only .
 	@$(BIN)/ruff format --quiet .
 
+# Compiled files are kept even where they are not wanted: all workers would compile all anew.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) ## Run the tests on all processors, and report their coverage
 	@$(BIN)/python -m pytest --quiet --numprocesses logical --maxprocesses 8 --dist worksteal \
 	    --cov --cov-report term $(ARGS)

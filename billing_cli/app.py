@@ -60,11 +60,10 @@ class App:
     def unit_of_work(self, *, rehearse: bool = False) -> UnitOfWork:
         """Return a unit of work on a database whose schema fits.
 
-        An empty database is set up; one that does not fit raises
+        On entering it an empty database is set up; one that does not fit raises
         :class:`~billing_cli.errors.NotConfiguredError`. With ``rehearse`` nothing is kept.
         """
-        from billing_cli.store.schema import ensure_schema
+        from billing_cli.store.schema import fit_schema
         from billing_cli.store.unit_of_work import UnitOfWork
 
-        ensure_schema(self.engine)
-        return UnitOfWork(self.engine, rehearse=rehearse)
+        return UnitOfWork(self.engine, rehearse=rehearse, check=fit_schema)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Self
 from unittest import mock
 
-from tests.driver import build_tree_once
+from tests.shortcuts import take_shortcuts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -173,7 +173,7 @@ def _exit_code() -> int:
     # Imported here so that a fault in a command fails the tests that run one, not all.
     from billing_cli.main import main
 
-    build_tree_once()
+    take_shortcuts()
     try:
         main()
     except SystemExit as error:

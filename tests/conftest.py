@@ -6,6 +6,7 @@ PostgreSQL. One that needs both at once, or several command lines, takes the ``*
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import tempfile
@@ -59,8 +60,26 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     shutil.rmtree(folder)
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Count no coverage while Hypothesis searches.
+
+    To trace a search doubles its time, and shows no more than that some example came by: what
+    is covered is what tests with examples of their own reach.
+    """
+    for item in items:
+        if item.get_closest_marker("hypothesis"):
+            item.add_marker("no_cover")
+
+
+def pytest_collection_finish() -> None:
+    """Keep the collector from looking through all that was imported, for every test anew."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(scope="session")
-def postgres_server(worker_id: str) -> PostgresDatabases:
+def postgres_server(worker_id: str) -> Iterator[PostgresDatabases]:
     """A PostgreSQL server, started by the first who asks and shared by all workers.
 
     It listens on a Unix socket alone and trusts whoever reaches it.
@@ -72,7 +91,8 @@ def postgres_server(worker_id: str) -> PostgresDatabases:
     databases = PostgresDatabases(server, worker_id)
     databases.configure()
     databases.make_template()
-    return databases
+    yield databases
+    databases.disconnect()
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,9 @@ _SERVER_SETTINGS: Final = {
     "fsync": "off",
     "full_page_writes": "off",
     "synchronous_commit": "off",
+    # Its rounds through hundreds of small databases take more than they give.
+    "autovacuum": "off",
+    "jit": "off",
     "timezone": "Asia/Kathmandu",
     "datestyle": "German",
     "default_transaction_isolation": "repeatable read",
@@ -65,6 +68,7 @@ class PostgresDatabases:
     prefix: str
     count: int = 0
     _clean: list[str] = field(default_factory=list)
+    _connections: dict[str, psycopg.Connection] = field(default_factory=dict)
     _template: Contents | None = None
 
     TEMPLATE: ClassVar[str] = "template"
@@ -112,15 +116,21 @@ class PostgresDatabases:
         with closing(psycopg.connect(url)) as connection:
             contents = Contents.of(connection)
         for copied in self.fresh():
-            with closing(psycopg.connect(copied)) as connection:
-                assert contents.refill(connection)
+            assert self._refilled(copied.partition("?")[0].rpartition("/")[2], contents)
             yield copied
+
+    def disconnect(self) -> None:
+        """Close what was kept open to databases that are used again."""
+        for connection in self._connections.values():
+            connection.close()
 
     def _refilled(self, name: str, contents: Contents) -> bool:
         """Whether a database took these contents; one that a test has broken does not."""
         try:
-            with closing(psycopg.connect(self.url(name))) as connection:
-                return contents.refill(connection)
+            # A connection that stays knows the tables already: most of the time goes there.
+            if name not in self._connections:
+                self._connections[name] = psycopg.connect(self.url(name))
+            return contents.refill(self._connections[name])
         except psycopg.Error:
             return False
 
@@ -131,6 +141,8 @@ class PostgresDatabases:
         return name
 
     def _drop(self, name: str) -> None:
+        if name in self._connections:
+            self._connections.pop(name).close()
         self._run("DROP DATABASE {} WITH (FORCE)", sql.Identifier(name))
 
     def _create(self, name: str, template: str) -> None:

@@ -11,6 +11,7 @@ the peak of the process's memory in KiB.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -19,10 +20,11 @@ import sys
 from collections import Counter
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from pkgutil import walk_packages
 from typing import TYPE_CHECKING, Any, Final, NoReturn
+
+from tests.shortcuts import build_tree_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 _LIMIT_SECONDS: Final = 120
 # What commands import when they are run, besides the program's own modules.
 _LIBRARIES: Final = (
+    "alembic.autogenerate",
+    "alembic.command",
+    "psycopg",
     "rich.progress",
     "sqlalchemy.dialects.postgresql.psycopg",
     "sqlalchemy.dialects.sqlite.pysqlite",
@@ -161,19 +166,14 @@ def preload() -> None:
     importlib.import_module("typer.main").get_command(
         importlib.import_module("billing_cli.main").cli
     )
-
-
-@cache
-def build_tree_once() -> None:
-    """Keep the tree of commands when it has been built: that takes longer than most of them do."""
-    typer = importlib.import_module("typer.main")
-    vars(typer)["get_command"] = cache(typer.get_command)
+    # What the collector of a child would look through, the child would have to copy.
+    gc.collect()
+    gc.freeze()
 
 
 def main() -> None:
     """Answer requests until there are no more."""
-    if "--preload" in sys.argv[1:]:
-        preload()
+    preload()
     # Unlike iteration over a file, this reads no further than to the end of a line.
     while line := sys.stdin.readline():
         print(json.dumps(_answer(json.loads(line))), flush=True)  # noqa: T201 - how it answers

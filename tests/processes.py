@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, Self
 
 from billing_cli.store import engine
 from tests.driver import Command
+from tests.shortcuts import unsynced
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,10 +26,9 @@ _POLL_SECONDS: Final = 0.001
 # A process that is killed loses nothing that it has written: only a machine that loses its power
 # would. Waiting for the disk would make these tests slow and prove nothing.
 _UNSYNCED: Final = {
-    "billing_cli.store.engine._SQLITE_PRAGMAS": [
-        "PRAGMA synchronous = OFF" if "synchronous" in pragma else pragma
-        for pragma in engine._SQLITE_PRAGMAS  # noqa: SLF001 - all others as they are
-    ]
+    "billing_cli.store.engine._SQLITE_PRAGMAS": unsynced(
+        engine._SQLITE_PRAGMAS  # noqa: SLF001 - all others as they are
+    )
 }
 SMALL_BATCHES: Final[Mapping[str, object]] = {
     "billing_cli.services.events._BATCH_EVENTS": 60,
@@ -161,11 +161,14 @@ class CommandOn:
 
 
 @contextmanager
-def processes(folder: Path, *, preload: bool = True) -> Iterator[Processes]:
-    """Give what starts processes. Without ``preload`` each imports what it needs by itself."""
-    words = [sys.executable, "-m", "tests.driver", *(["--preload"] if preload else [])]
+def processes(folder: Path) -> Iterator[Processes]:
+    """Give what starts processes."""
     with subprocess.Popen(
-        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", cwd=_PROJECT
+        [sys.executable, "-m", "tests.driver"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        encoding="utf-8",
+        cwd=_PROJECT,
     ) as driver:
         yield Processes(driver, folder)
         assert driver.stdin

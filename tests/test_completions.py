@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-import sys
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -218,7 +217,9 @@ def test_scripts_are_up_to_date(name: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: SqliteTemplates) -> Desk:
+def desk(
+    tmp_path_factory: pytest.TempPathFactory, sqlite_templates: SqliteTemplates, programs: Path
+) -> Desk:
     folder = tmp_path_factory.mktemp("desk")
     fill(Invoke(folder, sqlite_templates.copy_to(folder / "here.db")))
     work = folder / "work"
@@ -226,7 +227,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, sqlite_templates: SqliteTempl
     return Desk(
         work,
         {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(folder / "home"),
             "ZDOTDIR": str(folder / "home"),
             "LANG": "C.UTF-8",

@@ -111,7 +111,7 @@ RUNNABLE: Final = [path for path in PAGES[1:] if "<!-- runnable" in path.read_te
 
 @pytest.mark.parametrize("path", RUNNABLE, ids=named)
 def test_terminal_sessions_happen_as_shown(path: Path, programs: Path, tmp_path: Path) -> None:
-    """With a program that is forked ready-made; the README's session runs the installed one."""
+    """With a program that is forked ready-made, as in tests/test_readme.py."""
     text = path.read_text(encoding="utf-8")
     (tmp_path / "1").mkdir()
     for file in FILE.finditer(text):

@@ -176,6 +176,7 @@ def test_it_is_a_script_that_reads_and_writes_pipes() -> None:
         assert option in helped.stdout
 
 
+@pytest.mark.no_cover  # much of what other tests have little of
 def test_the_shipped_log_gives_its_four_totals(
     invoke_on: Callable[[str], Invoke], postgres_url: str
 ) -> None:

@@ -13,6 +13,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import pytest
+
 from tests.commands.support import lines_of
 from tests.documents import text_of
 
@@ -67,6 +69,7 @@ def cents(amount: Fraction) -> int:
     return int(amount * 100 + Fraction(1, 2))
 
 
+@pytest.mark.no_cover  # much of what other tests have little of
 def test_the_hybrid_invoice_is_what_the_trace_says(sqlite_invoke: Invoke) -> None:
     run = sqlite_invoke
     environ = {"BILLING_CONFIG": str(EXAMPLES / "hybrid.json")}

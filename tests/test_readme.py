@@ -16,10 +16,26 @@ DOCUMENTS = [ROOT / "README.md", ROOT / "examples" / "README.md"]
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
-def test_terminal_sessions_are_true(path: Path, tmp_path: Path) -> None:
+def test_terminal_sessions_are_true(path: Path, programs: Path, tmp_path: Path) -> None:
     """After a change that is meant: python -m tests.transcripts README.md."""
     text = path.read_text(encoding="utf-8")
-    assert rerun(text, tmp_path) == text
+    assert rerun(text, tmp_path, programs) == text
+
+
+def test_the_installed_program_prints_the_same(programs: Path, tmp_path: Path) -> None:
+    """Which is not the one that is forked ready-made for the sessions."""
+    session = (
+        "<!-- runnable from nothing -->\n```console\n"
+        "$ billing meter ingest examples/webhooks.jsonl\n$ billing invoice list; billing nonsense\n"
+        "```\n"
+    )
+    found, wanted = (
+        rerun(session, tmp_path / name, *program)
+        for name, program in (("installed", ()), ("forked", (programs,)))
+    )
+    assert found == wanted
+    assert "Accepted:" in found
+    assert "no such command 'nonsense'" in found
 
 
 def test_every_terminal_session_of_the_readme_is_run() -> None:

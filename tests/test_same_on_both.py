@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
-from functools import cache
 from itertools import cycle
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from typer.main import get_command
 
 from tests.workload import HOUR, START, event, sessions, write
 
@@ -314,12 +312,6 @@ def reports(terminal: Terminal) -> None:
     terminal.show("config", "history")
     for number in ("1", "4", "5", "INV-2025-000010", "12", "INV-2025-000020"):
         terminal.show("invoice", "show", number)
-
-
-@pytest.fixture(autouse=True)
-def _one_command_tree(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Build the tree of commands once: it takes longer than most commands do."""
-    monkeypatch.setattr("typer.main.get_command", cache(get_command))
 
 
 @pytest.mark.parametrize("scenario", [new_york, without_decimals, three_decimals, with_plans])

@@ -88,6 +88,8 @@ def open_engine(text: str, *, make_folder: bool = False) -> Engine:
             url,
             isolation_level="AUTOCOMMIT",
             poolclass=NullPool,
+            # No table has that type, and to ask a server for it takes as long as a short query.
+            use_native_hstore=False,
             connect_args={
                 "connect_timeout": 15,
                 "application_name": "billing",

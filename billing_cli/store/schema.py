@@ -53,9 +53,14 @@ def inspect_schema(connection: Connection) -> SchemaState:
 def ensure_schema(engine: Engine) -> None:
     """Set an empty database up; raise :class:`NotConfiguredError` for one that does not fit."""
     with translated(engine.url), engine.connect() as connection:
-        state = inspect_schema(connection)
+        fit_schema(connection)
+
+
+def fit_schema(connection: Connection) -> None:
+    """Do as :func:`ensure_schema` does, for the database of an open connection."""
+    state = inspect_schema(connection)
     if state.version is None and not state.foreign_tables:
-        upgrade(engine)
+        upgrade(connection.engine)
     else:
         require_head(state)
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import itertools
 import json
 import sqlite3
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Self
 
@@ -20,7 +20,7 @@ from sqlalchemy.exc import DBAPIError
 from billing_cli.store.engine import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection, Engine
 
@@ -168,17 +168,28 @@ class UnitOfWork:
     transaction, which :meth:`keep` commits and leaving the unit of work otherwise undoes.
     """
 
-    def __init__(self, engine: Engine, *, rehearse: bool = False) -> None:
-        """Keep the engine; the connection is made on entering."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        rehearse: bool = False,
+        check: Callable[[Connection], None] | None = None,
+    ) -> None:
+        """Keep the engine; the connection is made on entering, and ``check`` looks at it first."""
         self._engine = engine
         self._rehearse = rehearse
+        self._check = check
         self._connection: Connection | None = None
         self._open: Transaction | None = None
 
     def __enter__(self) -> Self:
         """Connect."""
-        with translated():
-            self._connection = self._engine.connect()
+        with translated(self._engine.url), ExitStack() as undone:
+            connection = undone.enter_context(self._engine.connect())
+            if self._check is not None:
+                self._check(connection)
+            undone.pop_all()
+            self._connection = connection
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -20,7 +20,7 @@ from tests.commands.support import event, session, take_in, written
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.command_line import Billing, CommandLine, Invoke
+    from tests.command_line import CommandLine, Invoke
 
 NOW = "2025-02-10T00:00:00Z"
 DAY = session("2025-01-10T00:00:00Z", "2025-01-11T00:00:00Z")
@@ -266,18 +266,18 @@ def limited(run: CommandLine, prefix: str, *arguments: str) -> subprocess.Comple
     )
 
 
-def test_a_full_disk_leaves_nothing_half_done(sqlite_billing: Billing) -> None:
+def test_a_full_disk_leaves_nothing_half_done(sqlite_invoke: Invoke) -> None:
     """A limit on the size of files stands for it: writing fails as suddenly."""
-    take_in(sqlite_billing, *DAY, at=NOW)
-    written(sqlite_billing.work / "many.jsonl", *MANY)
-    full = limited(sqlite_billing, "ulimit -f 1500;", "meter", "ingest", "many.jsonl")
+    take_in(sqlite_invoke, *DAY, at=NOW)
+    written(sqlite_invoke.work / "many.jsonl", *MANY)
+    full = limited(sqlite_invoke, "ulimit -f 1500;", "meter", "ingest", "many.jsonl")
     assert (full.returncode, full.stdout) == (6, "")
     assert full.stderr == (
         "error: the database cannot be used: disk I/O error\n"
         "hint: check the disk, and limits on the size of files: nothing was half done\n"
     )
-    assert sqlite_billing("meter", "sessions", "-o", "csv").stdout.count("\n") == 2
-    assert sqlite_billing("meter", "ingest", "many.jsonl", at=NOW).ok().stdout == (
+    assert sqlite_invoke("meter", "sessions", "-o", "csv").stdout.count("\n") == 2
+    assert sqlite_invoke("meter", "ingest", "many.jsonl", at=NOW).ok().stdout == (
         "Files:     1\nAccepted:  5000\nDuplicate: 0\nRejected:  0\n"
     )
 
@@ -293,18 +293,18 @@ AS_ANYONE = (
 @pytest.mark.skipif(
     bool(AS_ANYONE) and shutil.which("setpriv") is None, reason="root needs setpriv for it"
 )
-def test_a_database_that_cannot_be_written(sqlite_billing: Billing) -> None:
-    take_in(sqlite_billing, *DAY, at=NOW)
-    sqlite_billing("meter", "run", at=NOW).ok()
-    folder = sqlite_billing.folder / "locked"
+def test_a_database_that_cannot_be_written(sqlite_invoke: Invoke) -> None:
+    take_in(sqlite_invoke, *DAY, at=NOW)
+    sqlite_invoke("meter", "run", at=NOW).ok()
+    folder = sqlite_invoke.folder / "locked"
     folder.mkdir()
     path = folder / "billing.db"
-    shutil.copyfile(sqlite_billing.database.removeprefix("sqlite:///"), path)
+    shutil.copyfile(sqlite_invoke.database.removeprefix("sqlite:///"), path)
     path.chmod(0o444)
     folder.chmod(0o555)
     prefix = AS_ANYONE.removeprefix("exec ") if AS_ANYONE else ""
     shell = f'{prefix} "$0" -m billing_cli "$@"; exit $?;'
-    result = limited(sqlite_billing, shell, "--database", str(path), "meter", "run")
+    result = limited(sqlite_invoke, shell, "--database", str(path), "meter", "run")
     folder.chmod(0o755)
     assert (result.returncode, result.stdout) == (6, "")
     assert result.stderr.startswith("error: the database ")

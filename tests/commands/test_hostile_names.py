@@ -7,7 +7,6 @@ import io
 import os
 import pty
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +14,9 @@ import pytest
 from tests.commands.support import session, take_in, totals, written
 
 if TYPE_CHECKING:
-    from tests.command_line import Billing, CommandLine, Invoke
+    from pathlib import Path
+
+    from tests.command_line import CommandLine, Invoke
 
 NOW = "2025-02-10T00:00:00Z"
 NAMES = [
@@ -113,11 +114,11 @@ def test_names_of_files_are_harmless_too(sqlite_invoke: Invoke) -> None:
         assert not UNSAFE & set(printed) - {"\t"}
 
 
-def on_terminal(run: CommandLine, *arguments: str) -> str:
+def on_terminal(program: Path, run: CommandLine, *arguments: str) -> str:
     """What a command prints on a terminal of 80 columns."""
     screen, terminal = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-m", "billing_cli", *arguments],
+        [program, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=terminal,
         stderr=terminal,
@@ -149,20 +150,20 @@ def _read(screen: int) -> bytes:
         return b""
 
 
-def test_a_terminal_is_sent_nothing_of_theirs(sqlite_billing: Billing) -> None:
+def test_a_terminal_is_sent_nothing_of_theirs(sqlite_invoke: Invoke, programs: Path) -> None:
     lines = [
         line
         for name in NAMES
         for line in session("2025-01-10T00:00:00Z", "2025-01-11T00:00:00Z", f"S{name}", name)
     ]
-    take_in(sqlite_billing, *lines, at=NOW)
+    take_in(sqlite_invoke, *lines, at=NOW)
     for command in (
         ["meter", "sessions"],
         ["meter", "show", f"S{NAMES[1]}"],
         ["usage", f"--user={NAMES[1]}x"],
     ):
-        printed = on_terminal(sqlite_billing, *command)
+        printed = on_terminal(programs / "billing", sqlite_invoke, *command)
         assert not UNSAFE & set(printed), command
         assert max(len(line) for line in printed.splitlines()) <= 80 or command[0] == "usage"
         assert r"\x1b[31mred" in printed
-    assert "[red]x[/red]" in on_terminal(sqlite_billing, "meter", "sessions")
+    assert "[red]x[/red]" in on_terminal(programs / "billing", sqlite_invoke, "meter", "sessions")

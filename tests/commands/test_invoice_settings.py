@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from billing_cli.pricing.instants import format_instant, parse_instant
 from tests.commands.support import event, lines_of, made, session, take_in, totals
 
 if TYPE_CHECKING:
@@ -97,11 +98,12 @@ def test_periods_are_of_local_months(
 ) -> None:
     sqlite_invoke.configure(timezone=zone, invoiceDay=day)
     now = "2026-06-01T00:00:00Z"
-    lines = [
-        event("created", "2019-06-01T00:00:00Z", resources={"cpu": "1", "memory": "0"}),
-        *session("2020-01-01T00:00:00Z", "2026-01-01T00:00:00Z", "s2"),
-    ]
-    take_in(sqlite_invoke, lines[0], event("terminated", "2026-05-01T00:00:00Z"), at=now)
+    before, after = (
+        format_instant(parse_instant(text)[0] + days * 86_400)
+        for text, days in ((start, -35), (end, 35))
+    )
+    lines = session(before, after, resources={"cpu": "1", "memory": "0"})
+    take_in(sqlite_invoke, *lines, at=now)
     made = sqlite_invoke("invoice", "generate", "--period", period, "-o", "json", at=now).ok()
     (row,) = made.json()
     assert (row["period_start"], row["period_end"]) == (start, end)

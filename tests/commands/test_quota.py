@@ -13,7 +13,8 @@ from billing_cli.tables import drawn_bar, gather, markdown_table, plain_table, t
 from tests.commands.support import event, session, take_in
 
 if TYPE_CHECKING:
-    from tests.command_line import Billing, CommandLine, Invoke
+    from tests.command_line import CommandLine, Invoke
+    from tests.processes import Processes
 
 NOON = "2025-01-10T12:00:00Z"
 CORES = {"resources": {"cpu": "2", "memory": "4Gi"}}
@@ -219,13 +220,13 @@ def test_switched_off_nothing_is_checked(sqlite_invoke: Invoke) -> None:
     assert result.stderr.startswith("billing is switched off")
 
 
-def test_two_checks_at_once_tell_each_crossing_once(billing: Billing) -> None:
-    running(billing)
-    set_limits(billing, "ann", "--cpu-limit", "3", "--from", "2025-01-01")
-    started = [billing.start("quota", "check", at=NOON) for _ in range(3)]
-    ends = [process.communicate(timeout=60) for process in started]
-    assert [process.returncode for process in started] == [0, 0, 0], ends
-    told = billing("events", "list", "-o", "json", at=NOON).ok().json()
+def test_checks_at_once_tell_each_crossing_once(invoke: Invoke, forked: Processes) -> None:
+    running(invoke)
+    set_limits(invoke, "ann", "--cpu-limit", "3", "--from", "2025-01-01")
+    on = forked.on(invoke.database, at=NOON)
+    for process in [on.start("quota", "check") for _ in range(3)]:
+        process.wait().ok()
+    told = invoke("events", "list", "-o", "json", at=NOON).ok().json()
     types = [row["type"] for row in told if row["type"].startswith("billing.quota")]
     assert sorted(types) == ["billing.quota.exceeded", "billing.quota.warning"]
 

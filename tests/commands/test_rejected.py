@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +13,9 @@ from billing_cli.services import events
 from tests.commands.support import event, written
 
 if TYPE_CHECKING:
-    from tests.command_line import Billing, Invoke
+    from pathlib import Path
+
+    from tests.command_line import Invoke
 
 NOW = "2025-02-10T00:00:00Z"
 REHEARSED = "nothing was kept: this was a rehearsal\n"
@@ -36,16 +37,16 @@ def test_what_is_listed_is_by_file_and_line(invoke: Invoke) -> None:
     )
 
 
-def test_export_gives_back_what_came_in(billing: Billing) -> None:
+def test_export_gives_back_what_came_in(invoke: Invoke, programs: Path) -> None:
     """Byte for byte, but for line ends: it can be mended with any editor and ingested again."""
     raw = b'\xff\xfe "caf\xc3\xa9"\t'
-    billing("meter", "ingest", stdin=b"{}\r\n" + raw + b"\n", at=NOW)
+    invoke("meter", "ingest", stdin=b"{}\r\n" + raw + b"\n", at=NOW)
     exported = subprocess.run(
-        [sys.executable, "-m", "billing_cli", "meter", "rejected", "export"],
+        [programs / "billing", "meter", "rejected", "export"],
         capture_output=True,
         check=True,
-        cwd=billing.work,
-        env={**os.environ, "BILLING_DATABASE_URL": billing.database},
+        cwd=invoke.work,
+        env={**os.environ, "BILLING_DATABASE_URL": invoke.database},
     )
     assert exported.stderr == b""
     assert exported.stdout == b"{}\n" + raw + b"\n"

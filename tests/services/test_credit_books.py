@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -203,6 +204,7 @@ def amount(row: dict[str, Any], name: str) -> Decimal:
     return Decimal(row[name])
 
 
+@pytest.mark.no_cover  # as of any search: see tests/conftest.py
 def test_nothing_is_lost(database_url: str) -> None:
     folder = Path(tempfile.mkdtemp())
     Till.world = World(database_url, folder, {"taxes": [TAX]})

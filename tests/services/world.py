@@ -17,6 +17,7 @@ from billing_cli.store.engine import open_engine
 from billing_cli.store.schema import ensure_schema
 from billing_cli.store.tables import METADATA
 from billing_cli.store.unit_of_work import UnitOfWork
+from tests.shortcuts import do_not_sync
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -38,6 +39,7 @@ class World:
 
     def __post_init__(self) -> None:
         """Open the database and read the settings."""
+        do_not_sync()
         self.engine = open_engine(self.url)
         ensure_schema(self.engine)
         self.settings = self._settings()
