@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
 REGULAR, CUSTOM = "regular", "custom"
+# One of Stripe's own, as it is there: nothing here is billed by it.
+STRIPE = "stripe"
 
 _ALL = ", ".join(f"i.{name}" for name in COLUMNS)
 _LONGEST_ID = 18
@@ -153,7 +155,7 @@ def held(tx: Transaction, start: int, end: int) -> list[InvoiceRow]:
         InvoiceRow(*row)
         for row in tx.rows(
             f"SELECT {_ALL} FROM billing_invoices i WHERE i.status = 'void' AND i.written_off = 0 "
-            "AND i.superseded_by IS NULL AND i.period_start >= ? AND i.period_end <= ?",
+            f"AND i.kind <> '{STRIPE}' AND i.superseded_by IS NULL AND i.period_start >= ? AND i.period_end <= ?",
             start,
             end,
         )

@@ -1,0 +1,59 @@
+"""Writes to Stripe, kept before they are sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from billing_cli.store.unit_of_work import Transaction
+
+
+class RequestRow(NamedTuple):
+    """A row of ``billing_stripe_requests``; ``parameters`` is JSON."""
+
+    idempotency_key: str
+    target: str
+    operation: str
+    number: int
+    object_id: str
+    parameters: str
+    sent_at: int
+    finished_at: int | None = None
+    result: str | None = None
+    error: str | None = None
+
+
+_COLUMNS = ", ".join(RequestRow._fields)
+
+
+def last_of(tx: Transaction, targets: Sequence[str]) -> dict[tuple[str, str], RequestRow]:
+    """Return the last request of each operation on some targets, by both."""
+    subquery, parameter = tx.texts(targets)
+    rows = tx.rows(
+        f"SELECT {_COLUMNS} FROM billing_stripe_requests WHERE target IN {subquery} "
+        "ORDER BY target, operation, number",
+        parameter,
+    )
+    return {(row[1], row[2]): RequestRow(*row) for row in rows}
+
+
+def insert(tx: Transaction, requests: Iterable[RequestRow]) -> None:
+    """Keep requests that are about to be sent."""
+    tx.insert("billing_stripe_requests", RequestRow._fields, requests)
+
+
+def finish(tx: Transaction, answered: Iterable[tuple[int, str | None, str | None, str]]) -> None:
+    """Keep ``(when, result, error, key)`` of requests that were answered."""
+    tx.execute_many(
+        "UPDATE billing_stripe_requests SET parameters = '', finished_at = ?, result = ?, "
+        "error = ? WHERE idempotency_key = ?",
+        list(answered),
+    )
+
+
+def count_open(tx: Transaction) -> int:
+    """Return how many requests have no answer yet."""
+    count: int = tx.value("SELECT COUNT(*) FROM billing_stripe_requests WHERE finished_at IS NULL")
+    return count
