@@ -16,6 +16,7 @@ TYPES: Final = {
     "billing.invoice.voided": "an invoice was voided",
     "billing.payment.received": "a payment came in",
     "billing.payment.failed": "a payment did not come in",
+    "billing.payment.disputed": "a payer's bank questions a payment",
     "billing.payment.refunded": "money of a payment was given back",
     "billing.credit.granted": "a user was given a credit",
     "billing.credit_note.created": "a part of an invoice was taken back",

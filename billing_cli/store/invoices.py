@@ -91,6 +91,19 @@ def lines_of(tx: Transaction, invoice_id: int) -> list[LineRow]:
     ]
 
 
+def lines_of_all(tx: Transaction, ids: Sequence[int]) -> dict[int, list[LineRow]]:
+    """Return the lines of invoices in their order, by the ids of these."""
+    subquery, parameter = tx.numbers(ids)
+    found: dict[int, list[LineRow]] = {}
+    for row in tx.rows(
+        f"SELECT {', '.join(LineRow._fields)} FROM billing_invoice_lines "
+        f"WHERE invoice_id IN {subquery} ORDER BY invoice_id, position",
+        parameter,
+    ):
+        found.setdefault(row[0], []).append(LineRow(*row))
+    return found
+
+
 def of_range(
     tx: Transaction, users: Sequence[int], kind: str, start: int, end: int
 ) -> list[InvoiceRow]:
