@@ -145,6 +145,7 @@ INVOICE_PAYMENT: Final[JSON] = {
     "id": "inpay_1",
     "object": "invoice_payment",
     "amount_paid": 22500,
+    "invoice": "in_1",
     "status": "paid",
     "payment": {"type": "payment_intent", "payment_intent": "pi_1"},
 }

@@ -35,6 +35,7 @@ PAYMENT = InvoicePayment(
     payment_intent="pi_1",
     charge=None,
     payment_record=None,
+    invoice="in_1",
 )
 INVOICE = Invoice(
     id="in_1",
@@ -139,6 +140,12 @@ def test_the_payments_of_a_new_invoice_are_many_or_not_there() -> None:
 )
 def test_taxes_are_summed_wherever_they_stand(fields: payloads.JSON, tax: int) -> None:
     assert read_invoice(payloads.NEW_INVOICE | fields).tax == tax
+
+
+def test_what_remains_is_what_is_due_and_not_paid() -> None:
+    invoice = {"id": "in_1", "amount_due": 900, "amount_paid": 200}
+    assert read_invoice(invoice).amount_remaining == 700
+    assert read_invoice(invoice | {"amount_remaining": 0}).amount_remaining == 0
 
 
 @pytest.mark.parametrize("parent", [None, {"subscription_details": None}, "sub_2"])
