@@ -12,6 +12,7 @@ from typing import Final
 
 from billing_cli.pricing.stripe_fields import (
     amount,
+    amount_or_none,
     at,
     currency,
     flag,
@@ -57,6 +58,7 @@ class InvoicePayment:
     payment_intent: str | None
     charge: str | None
     payment_record: str | None
+    invoice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +139,7 @@ def read_invoice(obj: object) -> Invoice:
         tax=_tax(invoice),
         amount_due=amount(invoice, "amount_due"),
         amount_paid=amount(invoice, "amount_paid"),
-        amount_remaining=amount(invoice, "amount_remaining"),
+        amount_remaining=_remaining(invoice),
         subscription=reference(at(invoice, "parent", "subscription_details", "subscription"))
         or reference(invoice.get("subscription")),
         created=instant(invoice.get("created")) or 0,
@@ -192,6 +194,7 @@ def read_invoice_payment(obj: object) -> InvoicePayment:
         payment_intent=reference(at(payment, "payment", "payment_intent")),
         charge=reference(at(payment, "payment", "charge")),
         payment_record=reference(at(payment, "payment", "payment_record")),
+        invoice=reference(payment.get("invoice")),
     )
 
 
@@ -217,6 +220,14 @@ def read_credit_note(obj: object) -> CreditNote:
 def _status(invoice: Mapping[str, object]) -> str:
     # The oldest versions have flags in its place.
     return word(invoice.get("status")) or ("paid" if flag(invoice.get("paid")) else "")
+
+
+def _remaining(invoice: Mapping[str, object]) -> int:
+    """Return what is still to be paid; where it is not said, that is the rest of what is due."""
+    remaining = amount_or_none(invoice, "amount_remaining")
+    if remaining is None:
+        remaining = amount(invoice, "amount_due") - amount(invoice, "amount_paid")
+    return remaining
 
 
 def _tax(invoice: Mapping[str, object]) -> int:
@@ -248,4 +259,4 @@ def _payments(invoice: Mapping[str, object]) -> tuple[tuple[InvoicePayment, ...]
         paid = amount(invoice, "amount_paid")
     else:
         status = "open"
-    return (InvoicePayment(None, status, paid, intent, charge, None),), True
+    return (InvoicePayment(None, status, paid, intent, charge, None, own_id(invoice)),), True

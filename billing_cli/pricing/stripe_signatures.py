@@ -84,5 +84,5 @@ def _usable(secrets: Sequence[str]) -> list[bytes]:
 
 def _words(seconds: int) -> str:
     if seconds < 2 * _MINUTE:
-        return f"{seconds:,} seconds"
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
     return f"{seconds // _MINUTE:,} minutes"
