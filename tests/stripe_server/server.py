@@ -1,0 +1,156 @@
+"""The server that tests start: see the package's docstring."""
+
+from __future__ import annotations
+
+import pickle
+from typing import TYPE_CHECKING, Any, Self
+
+from tests.stripe_server import (  # noqa: F401 - each registers what it serves
+    catalog,
+    customers,
+    events,
+    intents,
+    invoice_lines,
+    invoice_payments,
+    invoices,
+)
+from tests.stripe_server.engine import Engine
+from tests.stripe_server.faults import BEFORE, Fault
+from tests.stripe_server.service import Logged, Service
+from tests.stripe_server.wire import Listener
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from tests.stripe_server.state import Object
+
+
+class StripeServer:
+    """A stand-in for Stripe on a free port of loopback, for as long as it is entered."""
+
+    def __init__(
+        self, account: str = "acct_1StandIn", *, now: int | None = None, port: int = 0
+    ) -> None:
+        self.engine = Engine(account, now=now)
+        self.service = Service(self.engine)
+        self._port = port
+        self._listener: Listener | None = None
+
+    def start(self) -> Self:
+        """Listen."""
+        self._listener = Listener(self.service.handle, self._port)
+        return self
+
+    def stop(self) -> None:
+        """Listen no more. What the stand-in itself did wrong is raised now."""
+        if self._listener:
+            self._listener.close()
+            self._listener = None
+        if self.service.crashes:
+            raise AssertionError("the stand-in failed:\n" + "\n".join(self.service.crashes))
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        assert self._listener, "the server is not started"
+        return f"http://127.0.0.1:{self._listener.port}"
+
+    # What it knows -----------------------------------------------------------------------------
+
+    def get(self, table: str, key: str, *expand: str) -> Object:
+        """An object as the API shows it."""
+        with self.service.lock:
+            return self.engine.render(self.engine.get(table, key), expand)
+
+    def objects(self, table: str, **filters: Any) -> list[Object]:
+        """The objects of a table that say all of `filters`, oldest first, as the API shows them."""
+        with self.service.lock:
+            return [self.engine.render(row) for row in self.engine.state[table].where(**filters)]
+
+    def find(self, table: str, **metadata: str) -> Object:
+        """The one object of a table whose metadata say this."""
+        found = [
+            row
+            for row in self.objects(table)
+            if metadata.items() <= (row.get("metadata") or {}).items()
+        ]
+        assert len(found) == 1, f"{len(found)} {table} with {metadata}"
+        return found[0]
+
+    @property
+    def events(self) -> list[Object]:
+        """All events, oldest first, those older than 30 days too."""
+        return self.objects("events")
+
+    @property
+    def requests(self) -> list[Logged]:
+        """The requests that came, in their order. Assign an empty list to begin anew."""
+        return self.service.log
+
+    @requests.setter
+    def requests(self, value: list[Logged]) -> None:
+        self.service.log = value
+
+    @property
+    def clock(self) -> int:
+        """Stripe's time in seconds. Set it, and it stands still; set None, and it goes on."""
+        return self.engine.now()
+
+    @clock.setter
+    def clock(self, value: int | None) -> None:
+        self.engine.now_at = value
+
+    def save(self) -> bytes:
+        """All that the account holds, keys of idempotency included, for `restore`."""
+        with self.service.lock:
+            return pickle.dumps(self.engine.state, protocol=pickle.HIGHEST_PROTOCOL)
+
+    def restore(self, saved: bytes) -> None:
+        """Go back to what `save` gave, and forget the log and the faults."""
+        with self.service.lock:
+            self.engine.state = pickle.loads(saved)  # noqa: S301 - our own
+            self.service.log = []
+            self.service.faults = []
+
+    # What goes wrong ---------------------------------------------------------------------------
+
+    def fault(self, kind: str, when: str = BEFORE, **more: Any) -> Fault:
+        """Let something go wrong; see `Fault` for the kinds and for `more`."""
+        made = Fault(kind, when, **more)
+        with self.service.lock:
+            self.service.faults.append(made)
+        return made
+
+    def clear_faults(self) -> None:
+        """Let nothing go wrong any more."""
+        with self.service.lock:
+            self.service.faults = []
+
+    def on_request(self, callback: Callable[[Logged], None], *, after: bool = False) -> None:
+        """Call something for each request, before it is worked on, or after it is."""
+        (self.service.after if after else self.service.before).append(callback)
+
+    def forget_keys(self) -> None:
+        """Forget all idempotency keys, as Stripe may after a day."""
+        with self.service.lock:
+            self.engine.state.keys = {}
+
+    def revoke(self, key: str) -> None:
+        """Take a key no more: 401."""
+        self.service.keys.revoked.add(key)
+
+    def restrict(self, key: str, *permissions: str) -> None:
+        """Allow a key only this: "rak_invoice_write", "rak_customer_read", ..."""
+        self.service.keys.allowed[key] = frozenset(permissions)
