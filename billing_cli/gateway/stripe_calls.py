@@ -67,6 +67,7 @@ READS: Final[Mapping[str, Read]] = {
     "payment_method": lambda v1, i, p: v1.payment_methods.retrieve(i, p),
     "prices": lambda v1, _, p: v1.prices.list(p),
     "product": lambda v1, i, p: v1.products.retrieve(i, p),
+    "products": lambda v1, _, p: v1.products.list(p),
     "refund": lambda v1, i, p: v1.refunds.retrieve(i, p),
     "refunds": lambda v1, _, p: v1.refunds.list(p),
     "setup_intent": lambda v1, i, p: v1.setup_intents.retrieve(i, p),

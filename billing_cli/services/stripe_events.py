@@ -26,6 +26,7 @@ from billing_cli.pricing.stripe_signatures import SignatureProblem, verify
 from billing_cli.services.stripe_access import LIVE, UNKNOWN
 from billing_cli.store import stripe_events as store
 from billing_cli.store import stripe_links
+from billing_cli.store import stripe_requests as requests
 from billing_cli.store import stripe_state as state
 from billing_cli.store.stripe_events import IGNORED, PENDING, STATES, EventRow
 from billing_cli.store.stripe_links import CUSTOMER
@@ -43,6 +44,8 @@ _KEPT_SECONDS = 29 * 86_400
 # Events may be listed a little after later ones: the last minutes are read again.
 _OVERLAP_SECONDS = 600
 _MOST_TYPES = 20
+# Of these the object itself is the answer; of a payment that came of it, another event tells.
+_OWN = {"invoice.finalized", "invoice.voided", "customer.updated", "credit_note.created"}
 _LARGEST_BODY = 5 * 1024 * 1024
 
 
@@ -54,6 +57,8 @@ def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) 
     event = read_event(document)
     target = target_of(event, document)
     reason = _why_ignored(tx, event.account, event.livemode)
+    if reason is None and _is_own(tx, event.type, document):
+        reason = "our own request, whose answer is known"
     if reason is None and target is None:
         reason = "not of a type that matters here"
     row = EventRow(
@@ -73,6 +78,13 @@ def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) 
         payload=json.dumps(without_secrets(document), ensure_ascii=False),
     )
     return bool(store.add(tx, [row]))
+
+
+def _is_own(tx: Transaction, kind: str, document: Mapping[str, Any]) -> bool:
+    """Tell whether an event only says what the answer to a request of ours has said already."""
+    request = document.get("request")
+    key = request.get("idempotency_key") if isinstance(request, dict) else None
+    return kind in _OWN and isinstance(key, str) and requests.is_done(tx, key)
 
 
 def _why_ignored(tx: Transaction, account: str | None, livemode: bool | None) -> str | None:

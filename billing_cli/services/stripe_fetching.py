@@ -123,8 +123,12 @@ def _invoice(account: Account, object_id: str) -> Found:
             raise
         return Found(GONE, reason="it is deleted")
     invoice = _whole(gateway, read_invoice(raw))
+    # An intent that nobody has tried yet says nothing.
+    was_tried = bool(raw.get("attempt_count")) or invoice.status == "paid"
     intents = dict.fromkeys(
-        payment.payment_intent for payment in invoice.payments if payment.payment_intent
+        payment.payment_intent
+        for payment in invoice.payments
+        if payment.payment_intent and (was_tried or payment.status == "paid")
     )
     monies = tuple(fetch_money(gateway, intent) for intent in intents)
     return Found(invoice.status, invoices=(Fetched(invoice, monies),))
@@ -160,8 +164,8 @@ def _payment_intent(account: Account, object_id: str) -> Found:
     gateway = account.gateway
     money = fetch_money(gateway, object_id)
     named: dict[str, Any] = {"type": "payment_intent", "payment_intent": object_id}
-    ids = [one.get("invoice") for one in gateway.all("invoice_payments", payment=named)]
-    ids = [one for one in ids if isinstance(one, str)]
+    listed = (read_invoice_payment(one) for one in gateway.all("invoice_payments", payment=named))
+    ids = [one.invoice for one in listed if one.invoice is not None]
     if money.intent.invoice is not None:
         ids.append(money.intent.invoice)
     whole = [_invoice(account, one) for one in dict.fromkeys(ids)]

@@ -91,12 +91,6 @@ def send(run: Run) -> None:
         run.advance(len(pairs))
 
 
-def count(run: Run) -> int:
-    """Return how many invoices :func:`send` has to go through."""
-    with run.account.uow.reading() as tx:
-        return stripe_invoices.count_unsent(tx, run.since)
-
-
 def _go_on(run: Run, ids: Sequence[int]) -> None:
     """Take invoices as far as they go now."""
     left = list(ids)

@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import IncompleteError
+from billing_cli.options import parse_date_or_moment
 from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.periods import local_midnight
 from billing_cli.services import (
     stripe_customers,
     stripe_events,
@@ -14,16 +16,20 @@ from billing_cli.services import (
     stripe_invoices,
     stripe_notes,
     stripe_plans,
+    terms,
 )
-from billing_cli.services.stripe_access import Account, Confirm, opened
+from billing_cli.services.stripe_access import opened
 from billing_cli.services.stripe_run import FAILED, Change, Run
 from billing_cli.store import stripe_events as events
+from billing_cli.store import stripe_invoices as invoices
+from billing_cli.store import stripe_links as links
 from billing_cli.store import stripe_state as state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from billing_cli.app import App
+    from billing_cli.services.stripe_access import Account, Confirm
 
 CUSTOMERS, PLANS, SUBSCRIPTIONS = "customers", "plans", "subscriptions"
 INVOICES, PAYMENTS, EVENTS = "invoices", "payments", "events"
@@ -80,6 +86,29 @@ def run(app: App, options: Options, listener: Listener, confirm: Confirm) -> Out
             with account.uow.batch() as tx:
                 state.put(tx, state.LAST_SYNC, format_instant(account.now))
     return outcome
+
+
+def instant_of(app: App, since: str | None) -> int:
+    """Return the instant that ``--since`` names: one, or the beginning of a local date."""
+    if since is None:
+        return 0
+    moment = parse_date_or_moment(since, "--since")
+    if isinstance(moment, int):
+        return moment
+    with app.unit_of_work() as uow:
+        history = terms.establish(uow, app.settings, app.clock.now()).history
+    return local_midnight(moment, history.calendar.zone_at(app.clock.now()))
+
+
+def size(app: App, options: Options) -> int | None:
+    """Return how many users and invoices a sync goes through, None where it cannot be told."""
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        count = 0
+        if options.only in {None, CUSTOMERS}:
+            count += links.count_users(tx)
+        if options.only in {None, INVOICES}:
+            count += invoices.count_unsent(tx, options.since)
+        return count or None
 
 
 def require_whole(outcome: Outcome) -> None:

@@ -135,6 +135,12 @@ def users_after(
     return [LinkedUser(*row) for row in rows]
 
 
+def count_users(tx: Transaction) -> int:
+    """Return how many users there are."""
+    count: int = tx.value("SELECT COUNT(*) FROM billing_users")
+    return count
+
+
 def customers(tx: Transaction) -> Iterator[tuple[str, str]]:
     """Yield user and customer of all who are linked, in byte order of the users."""
     return (

@@ -53,6 +53,15 @@ def finish(tx: Transaction, answered: Iterable[tuple[int, str | None, str | None
     )
 
 
+def is_done(tx: Transaction, key: str) -> bool:
+    """Tell whether a request was answered, and done."""
+    sql = (
+        "SELECT 1 FROM billing_stripe_requests "
+        "WHERE idempotency_key = ? AND finished_at IS NOT NULL AND error IS NULL"
+    )
+    return tx.value(sql, key) is not None
+
+
 def count_open(tx: Transaction) -> int:
     """Return how many requests have no answer yet."""
     count: int = tx.value("SELECT COUNT(*) FROM billing_stripe_requests WHERE finished_at IS NULL")
