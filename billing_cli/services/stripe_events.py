@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from billing_cli.gateway.stripe_errors import StripeRefusalError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.stripe_events import (
     HANDLED,
+    Event,
     read_event,
     target_of,
     without_secrets,
@@ -32,7 +32,7 @@ from billing_cli.store.stripe_events import IGNORED, PENDING, STATES, EventRow
 from billing_cli.store.stripe_links import CUSTOMER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from billing_cli.app import App
     from billing_cli.services.stripe_access import Account
@@ -56,7 +56,7 @@ def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) 
     """
     event = read_event(document)
     target = target_of(event, document)
-    reason = _why_ignored(tx, event.account, event.livemode)
+    reason = _why_ignored(tx, event)
     if reason is None and _is_own(tx, event.type, document):
         reason = "our own request, whose answer is known"
     if reason is None and target is None:
@@ -87,13 +87,13 @@ def _is_own(tx: Transaction, kind: str, document: Mapping[str, Any]) -> bool:
     return kind in _OWN and isinstance(key, str) and requests.is_done(tx, key)
 
 
-def _why_ignored(tx: Transaction, account: str | None, livemode: bool | None) -> str | None:
+def _why_ignored(tx: Transaction, event: Event) -> str | None:
     """Return why an event is not for this database, if it is not."""
     ours, mode = state.get(tx, state.ACCOUNT), state.get(tx, state.MODE)
-    if account is not None and ours not in {None, UNKNOWN, account}:
-        return f"of another account: {account}"
-    if livemode is not None and mode is not None and livemode != (mode == LIVE):
-        return "a live event" if livemode else "a test event, for a live deployment"
+    if event.account is not None and ours not in {None, UNKNOWN, event.account}:
+        return f"of another account: {event.account}"
+    if event.livemode is not None and mode is not None and event.livemode != (mode == LIVE):
+        return "a live event" if event.livemode else "a test event, for a live deployment"
     return None
 
 
@@ -135,7 +135,7 @@ def poll(account: Account, since: int = 0) -> int:
     """Read the events that came since the last time; return how many were new.
 
     The first time, and after a longer pause than Stripe keeps events for, there is nothing to go
-    on from: then what was made from ``since`` on is listed, and taken as if an event had told of it.
+    on from: then what was made from ``since`` on is listed, as if an event had told of it.
     """
     with account.uow.reading() as tx:
         cursor = state.get(tx, state.EVENTS_READ)

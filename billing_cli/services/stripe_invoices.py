@@ -6,7 +6,7 @@ of invoices goes on together, so that what is about to be sent is kept in one tr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billing_cli.gateway import stripe_parameters as parameters
 from billing_cli.gateway.stripe_parameters import InvoiceHead
@@ -157,20 +157,24 @@ def _wish(run: Run, gathered: _Gathered, pair: Pair, step: str) -> Wish:
     row, there = pair
     target, operation = f"invoice/{row.id}", _OPERATIONS[step]
     stripe_id = "" if there is None or there.stripe_id is None else there.stripe_id
-    if step == steps.CREATE:
-        return Wish(target, operation, dict(_head(run, gathered, row)))
-    if step == steps.FILL:
-        return Wish(target, operation, dict(_filling(gathered, row)), stripe_id)
-    if step == steps.FINALIZE:
-        collects = steps.collects_at_once(row.due, row.total)
-        return Wish(target, operation, dict(parameters.finalize(collects=collects)), stripe_id)
-    if step == steps.PAID_ELSEWHERE:
-        return Wish(target, operation, dict(parameters.paid_elsewhere()), stripe_id)
-    if step == steps.PART_ELSEWHERE:
-        return _part(run, gathered, pair)
-    if step == steps.COLLECT:
-        return Wish(target, operation, {"auto_advance": True}, stripe_id)
-    return Wish(target, operation, {}, stripe_id)
+    wanted: Mapping[str, Any] = {}
+    match step:
+        case steps.CREATE:
+            wanted = _head(run, gathered, row)
+        case steps.FILL:
+            wanted = _filling(gathered, row)
+        case steps.FINALIZE:
+            collects = steps.collects_at_once(row.due, row.total)
+            wanted = parameters.finalize(collects=collects)
+        case steps.PAID_ELSEWHERE:
+            wanted = parameters.paid_elsewhere()
+        case steps.COLLECT:
+            wanted = {"auto_advance": True}
+        case steps.PART_ELSEWHERE:
+            return _part(run, gathered, pair)
+        case _:
+            pass
+    return Wish(target, operation, dict(wanted), stripe_id)
 
 
 def _head(run: Run, gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
@@ -212,7 +216,7 @@ def _filling(gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
 def _described(line: LineRow) -> str:
     if line.quantity is None or line.unit_price is None:
         return line.description
-    return f"{line.description}: {line.quantity} × {line.unit_price}"
+    return f"{line.description}: {line.quantity} at {line.unit_price}"
 
 
 def _part(run: Run, gathered: _Gathered, pair: Pair) -> Wish:

@@ -61,23 +61,17 @@ def _change(kind: str, action: str, name: str, amount: str | None) -> Change:
 
 
 def _products(run: Run, plans: Sequence[Plan], known: dict[str, Link]) -> None:
-    adopted: dict[str, str] | None = None
+    is_new = any(plan.id not in known for plan in plans)
+    ids = _by_plan(run) if is_new else {}
+    ids |= {plan_id: link.stripe_id for plan_id, link in known.items()}
     wishes: list[Wish] = []
     for plan in plans:
         wanted = dict(parameters.product(plan.id, plan.name))
         link = known.get(plan.id)
-        if link is not None and link.digest == digest_of(wanted):
-            continue
-        target = f"product/{plan.id}"
-        stripe_id = None if link is None else link.stripe_id
-        if stripe_id is None:
-            if adopted is None:
-                adopted = _by_plan(run)
-            stripe_id = adopted.get(plan.id)
-        if stripe_id is None:
-            wishes.append(Wish(target, "product.create", wanted))
-        else:
-            wishes.append(Wish(target, "product.update", wanted, stripe_id))
+        if link is None or link.digest != digest_of(wanted):
+            there = ids.get(plan.id, "")
+            operation = "product.update" if there else "product.create"
+            wishes.append(Wish(f"product/{plan.id}", operation, wanted, there))
     if run.dry:
         for wish in wishes:
             run.tell(_change("product", _verb(wish), _name(wish), None))

@@ -151,7 +151,7 @@ class Sender:
         if answer is not None:
             return answer, row.idempotency_key
         try:
-            found = self._look_up(wish, row)
+            found = self._look_up(row)
         except StripeSilenceError as error:
             return self._silence(wish, error), row.idempotency_key
         if found is not None:
@@ -191,7 +191,7 @@ class Sender:
             ) from error
         return Answer(wish, None, str(error), is_open=True)
 
-    def _look_up(self, wish: Wish, row: RequestRow) -> Json | None:
+    def _look_up(self, row: RequestRow) -> Json | None:
         """Return what an earlier try has made, if it has."""
         if row.operation not in _LISTS:
             # Done or not, doing it again is refused where it was: what is there is looked at then.
@@ -199,8 +199,6 @@ class Sender:
         what, names = _LISTS[row.operation]
         parameters = json.loads(row.parameters)
         wanted = parameters["metadata"]
-        if row.operation == "price.create":
-            names = ("product",)
         narrowed = {name: parameters[name] for name in names}
         for found in self.account.gateway.all(what, **narrowed):
             about = found.get("metadata") or {}
