@@ -5,28 +5,22 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.stripe_server import (  # noqa: F401 - each registers what it serves
-    catalog,
-    customers,
-    events,
-    intents,
-    invoice_lines,
-    invoice_payments,
-    invoices,
-)
+from tests.stripe_server import webhooks
+from tests.stripe_server.actions import Actions
 from tests.stripe_server.engine import Engine
 from tests.stripe_server.faults import BEFORE, Fault
 from tests.stripe_server.service import Logged, Service
+from tests.stripe_server.snapshot import snapshot
 from tests.stripe_server.wire import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from tests.stripe_server.state import Object
 
 
-class StripeServer:
+class StripeServer(Actions):
     """A stand-in for Stripe on a free port of loopback, for as long as it is entered."""
 
     def __init__(
@@ -123,6 +117,31 @@ class StripeServer:
             self.engine.state = pickle.loads(saved)  # noqa: S301 - our own
             self.service.log = []
             self.service.faults = []
+
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """What the account holds, to be compared with what another run has left; see `snapshot`."""
+        with self.service.lock:
+            return snapshot(self.engine)
+
+    # Webhooks ----------------------------------------------------------------------------------
+
+    def signed(self, event: Object, secret: str, *, moment: int | None = None) -> tuple[bytes, str]:
+        """The body of an event's delivery, and its header ``Stripe-Signature``."""
+        return webhooks.signed(event, secret, self.clock if moment is None else moment)
+
+    def deliver(
+        self,
+        url: str,
+        secret: str,
+        events: Iterable[Object] | None = None,
+        *,
+        old_shape: bool = False,
+        **more: Any,
+    ) -> list[webhooks.Delivery]:
+        """Post events (all, if none are given) to a receiver; see `webhooks.deliver` for `more`."""
+        chosen = self.events if events is None else list(events)
+        shaped = [webhooks.old_shape(event) for event in chosen] if old_shape else chosen
+        return webhooks.deliver(url, secret, shaped, **{"moment": self.clock, **more})
 
     # What goes wrong ---------------------------------------------------------------------------
 

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.stripe_server import contract, faults, shapes, wheel
-from tests.stripe_server.engine import HANDLERS, Engine
 from tests.stripe_server.errors import StripeError, invalid
 from tests.stripe_server.keys import Keys
+from tests.stripe_server.resources import HANDLERS
 from tests.stripe_server.state import Stored
 from tests.stripe_server.wire import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from tests.stripe_server.engine import Engine
     from tests.stripe_server.faults import Fault
     from tests.stripe_server.wire import Request
 

@@ -144,6 +144,10 @@ class State:
     outcomes: dict[str, str] = field(default_factory=dict)
     # Payment intents that are processing, and what will become of them.
     pending: dict[str, str] = field(default_factory=dict)
+    # The taxes that invoice items will say when they are lines.
+    item_taxes: dict[str, list[Object]] = field(default_factory=dict)
+    # What was asked for on each page of Checkout.
+    checkouts: dict[str, Object] = field(default_factory=dict)
     detached: set[str] = field(default_factory=set)
     made: int = 0
 
