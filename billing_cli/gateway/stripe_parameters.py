@@ -70,10 +70,11 @@ def customer(profile: Profile, *, update: bool) -> CustomerCreateParams:
     given: dict[str, Any] = {
         "name": (profile.name or profile.user_id)[:_MOST_IN_A_NAME],
         "email": profile.email or "",
-        "preferred_locales": [profile.language] if profile.language else "",
         "address": {"line1": lines[0], "line2": ", ".join(lines[1:])} if lines else "",
         "metadata": metadata(user=profile.user_id),
     }
+    if profile.language:
+        given["preferred_locales"] = [profile.language]
     if not update:
         given = {key: value for key, value in given.items() if value}
     return cast("CustomerCreateParams", given)

@@ -81,8 +81,22 @@ def _page(run: Run, users: Sequence[LinkedUser], known: Mapping[str, Customer]) 
     def record(tx: Transaction, answer: Answer) -> None:
         _record(tx, by_target[answer.wish.target], answer)
 
-    for answer in run.sender.send(wishes, record):
+    def still(tx: Transaction) -> set[str]:
+        keys = [str(user.user_key) for user in users]
+        now_known = stripe_links.by_local_ids(tx, CUSTOMER, keys)
+        return {
+            wish.target
+            for wish in wishes
+            if _customer_in(now_known, by_target[wish.target]) == wish.object_id
+        }
+
+    for answer in run.sender.send(wishes, record, still):
         run.tell(_change(answer.wish, by_target[answer.wish.target]), answer.problem)
+
+
+def _customer_in(known: Mapping[str, Link], user: LinkedUser) -> str:
+    link = known.get(str(user.user_key))
+    return "" if link is None else link.stripe_id
 
 
 def _found(
@@ -150,6 +164,17 @@ def seen(tx: Transaction, customer: Customer, method: str | None) -> str | None:
     return None
 
 
+def look_through(account: Account) -> None:
+    """Keep how all customers that are ours stand on Stripe, as the list of them says."""
+    for page in account.gateway.pages("customers"):
+        found = [read_customer(one) for one in page]
+        with account.uow.batch() as tx:
+            known = stripe_links.by_stripe_ids(tx, CUSTOMER, [one.id for one in found])
+            for customer in found:
+                if customer.id in known and customer.default_payment_method is not None:
+                    seen(tx, customer, customer.default_payment_method)
+
+
 def make_default(account: Account, customer: str, method: str) -> None:
     """Have a customer's payment method be the one that invoices are paid with.
 
@@ -162,6 +187,6 @@ def make_default(account: Account, customer: str, method: str) -> None:
         if answer.result is not None:
             stripe_links.set_detail(tx, CUSTOMER, customer, method)
 
-    (answer,) = Sender(account).send([wish], record)
-    if answer.problem is not None:
-        raise StripeRefusalError(answer.problem, "", 0)
+    for answer in Sender(account).send([wish], record, lambda _: {wish.target}):
+        if answer.problem is not None:
+            raise StripeRefusalError(answer.problem, "", 0)

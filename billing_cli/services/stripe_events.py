@@ -23,6 +23,7 @@ from billing_cli.pricing.stripe_events import (
 )
 from billing_cli.pricing.stripe_fields import reference
 from billing_cli.pricing.stripe_signatures import SignatureProblem, verify
+from billing_cli.services import stripe_customers
 from billing_cli.services.stripe_access import LIVE, UNKNOWN
 from billing_cli.store import stripe_events as store
 from billing_cli.store import stripe_links
@@ -180,6 +181,7 @@ def _read_on(account: Account, cursor: str, read_until: int) -> int:
 def _begin(account: Account, since: int) -> int:
     """Take what exists as told, and begin to read events from here on."""
     newest = account.gateway.read("events", limit=1)["data"]
+    stripe_customers.look_through(account)
     new = _list_all(account, since)
     with account.uow.batch() as tx:
         state.put(tx, state.EVENTS_READ, str(newest[0]["id"]) if newest else "")

@@ -18,7 +18,7 @@ from billing_cli.store import stripe_requests as store
 from billing_cli.store.stripe_requests import RequestRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from billing_cli.services.stripe_access import Account
     from billing_cli.store.unit_of_work import Transaction
@@ -73,24 +73,34 @@ class Sender:
 
     account: Account
     silent: int = 0
-    sent: int = field(default=0)
+    unknown: set[str] = field(default_factory=set)
+    """The keys of requests that were sent in this run and of which nobody knows what became."""
 
     def send(
-        self, wishes: Sequence[Wish], record: Callable[[Transaction, Answer], None]
+        self,
+        wishes: Sequence[Wish],
+        record: Callable[[Transaction, Answer], None],
+        still: Callable[[Transaction], Container[str]],
     ) -> list[Answer]:
         """Send wishes, and return what became of each.
 
-        ``record`` keeps what an answer means, in the transaction that keeps the answer. Raises
-        :class:`UnavailableError`, with everything kept, when Stripe does not answer any more.
+        ``still`` says which targets are wanted still, in the transaction that keeps the requests:
+        another process may have been quicker. ``record`` keeps what an answer means, in the
+        transaction that keeps the answer. Raises :class:`UnavailableError`, with everything kept,
+        when Stripe does not answer any more.
         """
         if not wishes:
             return []
         with self.account.uow.batch() as tx:
+            wanted = still(tx)
+            wishes = [wish for wish in wishes if wish.target in wanted]
             rows = self._prepare(tx, wishes)
         answers, finished = [], []
         try:
             for wish, row in zip(wishes, rows, strict=True):
                 answer, used = self._one(wish, row)
+                if answer.is_open:
+                    self.unknown.add(used)
                 answers.append(answer)
                 finished.append(used)
         finally:
@@ -180,7 +190,6 @@ class Sender:
         except StripeSilenceError as error:
             return None if error.is_stored else self._silence(wish, error)
         self.silent = 0
-        self.sent += 1
         return Answer(wish, result, sent=parameters)
 
     def _silence(self, wish: Wish, error: StripeSilenceError) -> Answer:
