@@ -17,9 +17,11 @@ VOID, DELETE = "void", "delete"
 
 # How far ours has come, and what Stripe calls the states of an invoice.
 HELD, CREATED, FILLED, FINAL = "held", "created", "filled", "final"
+# A draft there whose lines do not add up to ours: it is thrown away, and begun again.
+ODD = "odd"
 DRAFT, OPEN, PAID, VOIDED, UNCOLLECTIBLE = "draft", "open", "paid", "void", "uncollectible"
 GONE: Final = "deleted"
-_ON_THE_WAY: Final = {CREATED: FILL, FILLED: FINALIZE}
+_ON_THE_WAY: Final = {CREATED: FILL, FILLED: FINALIZE, ODD: DELETE}
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from billing_cli.store.stripe_links import CUSTOMER
 from billing_cli.store.stripe_state import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from billing_cli.store.invoice_rows import InvoiceRow, LineRow
     from billing_cli.store.stripe_invoices import Pair
@@ -47,6 +47,9 @@ _OPERATIONS: Mapping[str, str] = {
     steps.VOID: "invoice.void",
     steps.DELETE: "invoice.delete",
 }
+# Made is an invoice first, and then settled: between the two Stripe is told of its credit notes.
+_MAKING = frozenset({steps.CREATE, steps.FILL, steps.FINALIZE, steps.DELETE})
+_SETTLING = frozenset(_OPERATIONS) - _MAKING
 # What an operator is told that was done: making an invoice is one thing, in three steps.
 _TOLD: Mapping[str, str] = {
     steps.FINALIZE: "create",
@@ -75,7 +78,7 @@ def settle(run: Run) -> None:
         if not pairs:
             return
         last = pairs[-1].invoice.id
-        _go_on(run, [pair.invoice.id for pair in pairs])
+        _go_on(run, [pair.invoice.id for pair in pairs], _SETTLING)
 
 
 def send(run: Run) -> None:
@@ -88,7 +91,7 @@ def send(run: Run) -> None:
             return
         last = pairs[-1].invoice.id
         _make_customers(run, pairs)
-        _go_on(run, [pair.invoice.id for pair in pairs])
+        _go_on(run, [pair.invoice.id for pair in pairs], _MAKING)
         run.advance(len(pairs))
 
 
@@ -104,12 +107,12 @@ def _make_customers(run: Run, pairs: Sequence[Pair]) -> None:
         stripe_customers.sync(run, sorted(missing))
 
 
-def _go_on(run: Run, ids: Sequence[int]) -> None:
-    """Take invoices as far as they go now."""
+def _go_on(run: Run, ids: Sequence[int], allowed: Container[str]) -> None:
+    """Take invoices as far as they go now by steps of some kinds."""
     left = list(ids)
     refreshed: set[int] = set()
     for _ in range(_MOST_STEPS):
-        gathered = _gather(run, left)
+        gathered = _gather(run, left, allowed)
         if run.dry:
             _rehearse(run, gathered)
             return
@@ -130,11 +133,13 @@ def _go_on(run: Run, ids: Sequence[int]) -> None:
                 _report(run, gathered, number, problem)
 
 
-def _gather(run: Run, ids: Sequence[int]) -> _Gathered:
+def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> _Gathered:
     with run.account.uow.reading() as tx:
         pairs = {pair.invoice.id: pair for pair in stripe_invoices.by_ids(tx, ids)}
         found = {
-            number: step for number, pair in pairs.items() if (step := _step_of(pair)) is not None
+            number: step
+            for number, pair in pairs.items()
+            if (step := _step_of(pair)) in allowed and step
         }
         to_fill = [number for number, step in found.items() if step == steps.FILL]
         keys = sorted({str(pairs[number].invoice.user_key) for number in found})
@@ -342,9 +347,11 @@ def _record(tx: Transaction, run: Run, pair: Pair, answer: Answer) -> str | None
         total = from_stripe(found.total, row.currency)
         if total != row.total:
             problem = _unlike(row, total)
-            # Without its stage it stays a draft there, which nobody is asked to pay.
-            stripe_invoices.put(tx, [stand._replace(stage=steps.CREATED, problem=problem)])
+            # It stays a draft there, which nobody is asked to pay, until the next run.
+            stripe_invoices.put(tx, [stand._replace(stage=steps.ODD, problem=problem)])
             return problem
+    if answer.wish.operation == "invoice.delete" and row.status != states.VOID:
+        stand = StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
     seen = Seen("invoice", found.id, run.tickets, found.status)
     if state.is_newest(tx, seen, run.account.now) or found.status == steps.DRAFT:
         stripe_invoices.put(tx, [stand])

@@ -154,8 +154,9 @@ def _note(run: Run, target: str, one: NoteToSend, given: Sequence[tuple[int, str
         if refund is not None and refund.startswith(("re_", "pyr_"))
     ]
     through = sum(amount for amount, refund in given if refund is not None)
-    # What became a credit here, or went back by other ways, is no money of Stripe's.
-    elsewhere = one.amount - one.applied - through
+    # What became a credit here, or went back by other ways, is no money of Stripe's; nor is what
+    # it does not ask for any more.
+    elsewhere = one.amount - min(one.applied, one.remaining) - through
     about = parameters.metadata(credit_note=one.number, installation=run.account.installation)
     wanted = parameters.credit_note(
         one.invoice,
