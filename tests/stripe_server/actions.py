@@ -26,7 +26,7 @@ class Actions:
     service: Service
 
     def _begin(self, table: str, key: str) -> Object:
-        row = self.engine.get(table, key)
+        row = self.engine.state[table].rows[key]
         self.engine.livemode = row.get("livemode", self.engine.livemode)
         return row
 

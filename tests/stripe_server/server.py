@@ -66,7 +66,8 @@ class StripeServer(Actions):
     def get(self, table: str, key: str, *expand: str) -> Object:
         """An object as the API shows it."""
         with self.service.lock:
-            return self.engine.render(self.engine.get(table, key), expand)
+            rows = self.engine.state[table]
+            return self.engine.render(rows.rows.get(key) or rows.deleted[key], expand)
 
     def objects(self, table: str, **filters: Any) -> list[Object]:
         """The objects of a table that say all of `filters`, oldest first, as the API shows them."""
@@ -160,6 +161,10 @@ class StripeServer(Actions):
     def on_request(self, callback: Callable[[Logged], None], *, after: bool = False) -> None:
         """Call something for each request, before it is worked on, or after it is."""
         (self.service.after if after else self.service.before).append(callback)
+
+    def limit_rate(self, per_second: int | None) -> None:
+        """Answer 429 to more requests than this in a second."""
+        self.service.limit = per_second
 
     def forget_keys(self) -> None:
         """Forget all idempotency keys, as Stripe may after a day."""

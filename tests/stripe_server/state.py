@@ -100,7 +100,7 @@ class Table:
         """
         places = self.everything
         for name in self.fields:
-            if name in filters:
+            if filters.get(name) is not None:  # What says nothing is in no index.
                 found = self.index.get((name, filters[name]), [])
                 places = found if len(found) <= len(places) else places
         if after is not None:
@@ -125,6 +125,7 @@ class Table:
 class Stored:
     """What an idempotency key was used for, and what came of it (None while it is under way)."""
 
+    name: tuple[str, str]
     request: tuple[str, str, str]
     at: float
     result: tuple[int, bytes] | None = None
