@@ -13,6 +13,7 @@ from tests.stripe_server.engine import (
     serves,
 )
 from tests.stripe_server.errors import invalid
+from tests.stripe_server.intents import SUCCEEDED
 
 if TYPE_CHECKING:
     from tests.stripe_server.state import Object
@@ -217,6 +218,33 @@ def close_dispute(engine: Engine, dispute: Object, status: str) -> None:
     engine.emit("charge.dispute.closed", dispute)
     if status == "won":
         engine.emit("charge.dispute.funds_reinstated", dispute)
+
+
+def _disputed_at_once(engine: Engine, intent: Object) -> None:
+    """Some test cards are made to be disputed."""
+    outcome = engine.state.outcomes.get(intent["payment_method"], "")
+    if outcome.startswith("dispute:"):
+        charge = engine.get("charges", intent["latest_charge"])
+        open_dispute(engine, charge, outcome.removeprefix("dispute:"))
+
+
+SUCCEEDED.append(_disputed_at_once)
+
+
+@serves("POST", "/v1/disputes/{dispute}")
+def update_dispute(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
+    """Evidence decides, as it does in test mode: the texts say how."""
+    dispute = engine.get("disputes", ids[0])
+    previous = engine.change(
+        dispute,
+        evidence={**dispute["evidence"], **params.get("evidence", {})},
+        metadata=merge_metadata(dispute, params),
+    )
+    engine.emit("charge.dispute.updated", dispute, previous)
+    text = dispute["evidence"]["uncategorized_text"]
+    if params.get("submit", True) and text in ("winning_evidence", "losing_evidence"):
+        close_dispute(engine, dispute, "won" if text == "winning_evidence" else "lost")
+    return dispute
 
 
 @serves("POST", "/v1/disputes/{dispute}/close")

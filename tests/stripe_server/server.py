@@ -144,6 +144,25 @@ class StripeServer(Actions):
         shaped = [webhooks.old_shape(event) for event in chosen] if old_shape else chosen
         return webhooks.deliver(url, secret, shaped, **{"moment": self.clock, **more})
 
+    def push(self, events: Iterable[Object]) -> None:
+        """Send events to the ``stripe listen`` that listens; `webhook_replies` are its answers."""
+        for event in events:
+            self.service.tunnels.push(event, self.clock)
+
+    def wait_for_listener(self, seconds: float) -> bool:
+        """Wait until a ``stripe listen`` is connected; False if none came in time."""
+        return self.service.tunnels.connected.wait(seconds)
+
+    @property
+    def webhook_secret(self) -> str:
+        """What pushed events are signed with."""
+        return self.service.tunnels.secret
+
+    @property
+    def webhook_replies(self) -> list[dict[str, Any]]:
+        """What the receivers behind ``stripe listen`` have answered, with status and body."""
+        return self.service.tunnels.replies
+
     # What goes wrong ---------------------------------------------------------------------------
 
     def fault(self, kind: str, when: str = BEFORE, **more: Any) -> Fault:

@@ -15,6 +15,7 @@ from tests.stripe_server.faults import Fault
 from tests.stripe_server.keys import Keys
 from tests.stripe_server.resources import HANDLERS
 from tests.stripe_server.state import Stored
+from tests.stripe_server.tunnel import Tunnels
 from tests.stripe_server.wire import Response
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class Service:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.keys = Keys()
+        self.tunnels = Tunnels("whsec_standin")
         self.lock = threading.RLock()
         self.faults: list[Fault] = []
         self.log: list[Logged] = []
@@ -70,6 +72,8 @@ class Service:
 
     def handle(self, request: Request) -> Response:
         """Answer a request, or do to it what a fault says."""
+        if answer := self.tunnels.answer(request):
+            return answer
         form = request.query if request.method != "POST" else request.body.decode()
         if request.method == "POST" and request.query:
             form = f"{form}&{request.query}" if form else request.query
