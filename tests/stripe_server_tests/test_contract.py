@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from decimal import Decimal
-from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import pytest
 
-from tests.stripe_server import contract, forms, wheel
+from tests.stripe_server import contract, forms, samples, wheel
 
-RECORDED: Final = Path("/work/shared/stripe-samples/recorded")
 SOME_OPERATIONS: Final = 600
 
 
@@ -103,8 +100,14 @@ def test_paths_find_their_operations(path: str, template: str) -> None:
     assert found[0] == template
 
 
-def test_the_wheel_tells_of_all_operations() -> None:
-    assert len(list(wheel.operations())) > SOME_OPERATIONS
+def test_every_path_finds_its_own_operation() -> None:
+    templates = list(wheel.operations())
+    assert len(templates) > SOME_OPERATIONS
+    for method, template in templates:
+        parts = ["x_1" if part.startswith("{") else part for part in template.split("/")]
+        found = wheel.find(method, "/".join(parts))
+        assert found
+        assert found[0] == template
 
 
 def test_lists_keep_the_order_of_their_indexes() -> None:
@@ -120,18 +123,10 @@ def test_a_check_is_quick_once_it_was_done() -> None:
     assert (time.process_time() - began) / 50 < 0.001
 
 
-def recorded() -> list[dict[str, Any]]:
-    return [
-        interaction
-        for file in sorted(RECORDED.glob("*.json"))
-        for interaction in json.loads(file.read_text(encoding="utf-8"))["interactions"]
-    ]
-
-
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded traffic of Stripe's here")
+@pytest.mark.skipif(not samples.RECORDED.is_dir(), reason=samples.MISSING)
 def test_requests_that_stripe_understood_are_understood() -> None:
     refusals = []
-    for interaction in recorded():
+    for interaction in samples.interactions():
         asked = interaction["request"]
         path, _, query = asked["path"].partition("?")
         try:

@@ -159,7 +159,15 @@ def test_parts_are_paid_outside(server: StripeServer, stripe: Client, invoice: s
     assert status(server, invoice) == ("open", 270, 1000)
     with pytest.raises(library.InvalidRequestError, match="already been attached"):
         stripe.v1.invoices.attach_payment(invoice, {"payment_record": first})
-    paid = stripe.v1.invoices.attach_payment(invoice, {"payment_record": reported(1100)})
+    with pytest.raises(library.InvalidRequestError, match="open or paid payments"):
+        stripe.v1.invoices.void_invoice(invoice)
+    intent = server.objects("payment_intents")[0]
+    assert intent["amount"] == 1000
+    with pytest.raises(library.InvalidRequestError, match="can't be changed directly"):
+        stripe.v1.payment_intents.cancel(intent["id"])
+    paid = stripe.v1.invoices.attach_payment(
+        invoice, {"payment_record": reported(1100), "expand": ["amount_paid_off_stripe"]}
+    )
     assert (paid.status, paid.amount_overpaid, paid.amount_paid_off_stripe) == ("paid", 100, 1270)
     assert server.objects("customers")[0]["balance"] == -100
     assert server.objects("payment_intents")[0]["status"] == "canceled"
@@ -174,6 +182,11 @@ def test_an_intent_of_its_own_pays_when_it_succeeds(
     )
     stripe.v1.invoices.attach_payment(invoice, {"payment_intent": intent.id})
     assert status(server, invoice) == ("open", 0, 1270)
+    with pytest.raises(library.InvalidRequestError, match="has open payments"):
+        stripe.v1.invoices.mark_uncollectible(invoice)
+    other = stripe.v1.payment_intents.create({"amount": 1271, "currency": "usd"})
+    with pytest.raises(library.InvalidRequestError, match="same customer"):
+        stripe.v1.invoices.attach_payment(invoice, {"payment_intent": other.id})
     stripe.v1.payment_intents.confirm(intent.id)
     assert status(server, invoice) == ("open", 270, 1000)
     assert stripe.v1.invoices.pay(invoice).status == "paid"
@@ -183,7 +196,9 @@ def test_an_intent_of_its_own_pays_when_it_succeeds(
 
 def test_marked_paid_and_voided(server: StripeServer, stripe: Client, invoice: str) -> None:
     saved = server.save()
-    paid = stripe.v1.invoices.pay(invoice, {"paid_out_of_band": True})
+    paid = stripe.v1.invoices.pay(
+        invoice, {"paid_out_of_band": True, "expand": ["amount_paid_off_stripe"]}
+    )
     assert (paid.status, paid.amount_paid_off_stripe) == ("paid", 1270)
     assert server.objects("charges") == []
     server.restore(saved)

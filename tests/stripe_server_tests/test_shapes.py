@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
-from tests.stripe_server import shapes
+from tests.stripe_server import samples, shapes
 
 if TYPE_CHECKING:
     from tests.stripe_server import StripeServer
     from tests.stripe_server.client import Client
 
-RECORDED: Final = Path("/work/shared/stripe-samples/recorded")
 # What every object of these kinds says since the answers were recorded.
 SINCE: Final = {"['billing_schedules'] missing", "['subtotal'] missing"}
 
@@ -54,17 +51,16 @@ def test_a_field_that_is_never_null_has_to_be_there(price: dict[str, Any]) -> No
         shapes.check(price)
 
 
-@pytest.mark.skipif(not RECORDED.is_dir(), reason="no recorded traffic of Stripe's here")
+@pytest.mark.skipif(not samples.RECORDED.is_dir(), reason=samples.MISSING)
 def test_what_stripe_answered_has_its_shapes() -> None:
     found = set()
-    for file in sorted(RECORDED.glob("*.json")):
-        for interaction in json.loads(file.read_text(encoding="utf-8"))["interactions"]:
-            body = interaction["response"]["body"]
-            if "error" not in body:
-                try:
-                    shapes.check(body)
-                except shapes.ShapeError as error:
-                    found.add(str(error).partition(": ")[2])
+    for interaction in samples.interactions():
+        body = interaction["response"]["body"]
+        if "error" not in body:
+            try:
+                shapes.check(body)
+            except shapes.ShapeError as error:
+                found.add(str(error).partition(": ")[2])
     assert found == SINCE
 
 

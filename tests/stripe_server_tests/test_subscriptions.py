@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from tests.stripe_server import terms
 from tests.stripe_server.client import library
+from tests.stripe_server.errors import StripeError
 from tests.stripe_server_tests.conftest import NOW
 
 if TYPE_CHECKING:
@@ -198,6 +199,10 @@ def test_checkout_takes_a_subscription(
     paid = subscription["latest_invoice"]["status"] == "paid"
     assert paid == (method == "pm_card_visa")
     assert server.events[-1]["type"] == "checkout.session.completed"
+    assert done["payment_status"] == ("paid" if paid else "unpaid")
+    if not paid:
+        server.settle(subscription["latest_invoice"]["id"])
+        assert server.events[-1]["type"] == "checkout.session.async_payment_succeeded"
     listed = stripe.v1.checkout.sessions.list({"subscription": done["subscription"]}).data
     assert [row.id for row in listed] == [session.id]
     with pytest.raises(library.InvalidRequestError, match="can be expired"):
@@ -214,6 +219,8 @@ def test_checkout_sets_up_a_way_to_pay(server: StripeServer, stripe: Client, cus
     assert isinstance(setup.payment_method, library.PaymentMethod)
     assert setup.payment_method.customer == customer
     other = stripe.v1.checkout.sessions.create({"mode": "setup", "success_url": "https://x.test"})
+    with pytest.raises(StripeError, match="declined"):
+        server.complete_checkout(other.id, "pm_card_chargeDeclined")
     server.expire_checkout(other.id)
     assert [row.status for row in stripe.v1.checkout.sessions.list({"status": "expired"}).data] == [
         "expired"
