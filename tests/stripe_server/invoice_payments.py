@@ -178,11 +178,10 @@ def default_method(engine: Engine, invoice: Object) -> str | None:
 
 def charge(engine: Engine, invoice: Object, method: Object) -> Object:
     """Try to collect what an open invoice still asks for; gives the payment intent."""
-    payment = next(
-        payment
-        for payment in engine.state["invoice_payments"].where(invoice=invoice["id"], status="open")
-        if payment["is_default"]
-    )
+    asked = engine.state["invoice_payments"].where(invoice=invoice["id"], status="open")
+    payment = next((payment for payment in asked if payment["is_default"]), None)
+    if payment is None:
+        raise invalid(f"The invoice is {invoice['status']}: there is nothing to pay.")
     intent = engine.get("payment_intents", payment["payment"]["payment_intent"])
     if intent["status"] == "processing":
         raise invalid(
