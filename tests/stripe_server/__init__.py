@@ -40,8 +40,8 @@ Charges and payments may be named by their own id, their intent's or their invoi
 
 **What goes wrong** (`faults.Fault`).
 ``server.fault("500", "after", match="POST /v1/invoices/*/pay", at=2, times=1)``: the kinds are 500,
-503, 409, 429 (``retry_after``), html, drop, timeout, slow (``seconds``), kill (``pid``), each
-"before" or "after" the effect, at the n-th request that matches from now on.
+503, 409, 429 (``retry_after``), html, drop, timeout, slow (``seconds`` or ``until``), kill
+(``pid``), each "before" or "after" the effect, at the n-th request that matches from now on.
 ``server.clear_faults()``, ``server.limit_rate(25)``, ``server.forget_keys()``,
 ``server.revoke(key)``, ``server.restrict(key, "rak_invoice_read", …)``,
 ``server.on_request(callback, after=False)``.

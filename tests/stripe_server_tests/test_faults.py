@@ -64,7 +64,7 @@ def test_a_library_that_tries_again_gets_what_it_wants(server: StripeServer) -> 
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_no_answer_until_the_client_gives_up(server: StripeServer, when: str) -> None:
     server.fault("timeout", when)
-    with client(server.url, seconds=0.2) as hasty, pytest.raises(library.APIConnectionError):
+    with client(server.url, seconds=0.5) as hasty, pytest.raises(library.APIConnectionError):
         create(hasty)
     with client(server.url) as patient:
         create(patient)

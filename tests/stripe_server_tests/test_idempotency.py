@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -91,9 +92,8 @@ def test_keys_are_forgotten_after_a_day(server: StripeServer, stripe: Client) ->
 
 
 def test_a_key_whose_request_is_under_way_is_refused(server: StripeServer, stripe: Client) -> None:
-    server.fault("slow", seconds=0.3)
-    arrived = threading.Event()
-    server.on_request(lambda _entry: arrived.set())
+    enough = threading.Event()
+    server.fault("slow", until=enough)
 
     def create() -> None:
         with client(server.url) as other:
@@ -101,10 +101,12 @@ def test_a_key_whose_request_is_under_way_is_refused(server: StripeServer, strip
 
     first = threading.Thread(target=create)
     first.start()
-    assert arrived.wait(5)
+    while not server.engine.state.keys:
+        time.sleep(0.001)
     with pytest.raises(library.APIError, match="another in-progress request") as caught:
         stripe.v1.customers.create({"email": "a@b.test"}, {"idempotency_key": "k"})
     assert caught.value.http_status == 409
+    enough.set()
     first.join()
     assert emails(server) == ["a@b.test"]
 
