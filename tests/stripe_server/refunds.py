@@ -13,11 +13,14 @@ from tests.stripe_server.engine import (
     serves,
 )
 from tests.stripe_server.errors import invalid
+from tests.stripe_server.intents import SUCCEEDED
 
 if TYPE_CHECKING:
     from tests.stripe_server.state import Object
 
 _DUE: Final = 14 * 86_400
+# What a refund to such a way to pay is called.
+_DESTINATIONS: Final = {"us_bank_account": "us_bank_transfer", "sepa_debit": "eu_bank_transfer"}
 _EVIDENCE: Final = (
     "access_activity_log",
     "billing_address",
@@ -97,7 +100,8 @@ def refund(
             param="amount",
         )
     kind = charge["payment_method_details"]["type"]
-    details = {"reference_status": "pending", "type": "refund"} if kind == "card" else {}
+    destination = _DESTINATIONS.get(kind, kind)
+    details = {"reference_status": "pending", **({"type": "refund"} if kind == "card" else {})}
     made = engine.add(
         "refunds",
         {
@@ -107,7 +111,7 @@ def refund(
             "charge": charge["id"],
             "currency": charge["currency"],
             "customer": charge["customer"],
-            "destination_details": {kind: details, "type": kind},
+            "destination_details": {destination: details, "type": destination},
             "metadata": merge_metadata({}, given),
             "payment_intent": charge["payment_intent"],
             "reason": given.get("reason"),
@@ -136,6 +140,8 @@ def _refundable(engine: Engine, charge: Object) -> bool:
 def fail_refund(engine: Engine, made: Object, reason: str) -> None:
     """The money could not be given back: it is here again."""
     charge = engine.get("charges", made["charge"])
+    if made["status"] == "failed":
+        raise invalid(f"The refund {made['id']} has failed already.")
     engine.change(made, status="failed", failure_reason=reason)
     engine.change(
         charge, amount_refunded=charge["amount_refunded"] - made["amount"], refunded=False
@@ -157,8 +163,8 @@ def update_refund(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
 
 def open_dispute(engine: Engine, charge: Object, reason: str, amount: int | None = None) -> Object:
     """A customer, or a bank, wants money back; Stripe has taken it already."""
-    if charge["disputed"]:
-        raise invalid(f"Charge {charge['id']} is disputed already.")
+    if charge["disputed"] or charge["status"] != "succeeded":
+        raise invalid(f"Charge {charge['id']} is disputed already, or has not succeeded.")
     card = charge["payment_method_details"]["type"] == "card"
     nobody = {
         "mastercard_compliance": None,
@@ -217,6 +223,33 @@ def close_dispute(engine: Engine, dispute: Object, status: str) -> None:
     engine.emit("charge.dispute.closed", dispute)
     if status == "won":
         engine.emit("charge.dispute.funds_reinstated", dispute)
+
+
+def _disputed_at_once(engine: Engine, intent: Object) -> None:
+    """Some test cards are made to be disputed."""
+    outcome = engine.state.outcomes.get(intent["payment_method"], "")
+    if outcome.startswith("dispute:"):
+        charge = engine.get("charges", intent["latest_charge"])
+        open_dispute(engine, charge, outcome.removeprefix("dispute:"))
+
+
+SUCCEEDED.append(_disputed_at_once)
+
+
+@serves("POST", "/v1/disputes/{dispute}")
+def update_dispute(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
+    """Evidence decides, as it does in test mode: the texts say how."""
+    dispute = engine.get("disputes", ids[0])
+    previous = engine.change(
+        dispute,
+        evidence={**dispute["evidence"], **params.get("evidence", {})},
+        metadata=merge_metadata(dispute, params),
+    )
+    engine.emit("charge.dispute.updated", dispute, previous)
+    text = dispute["evidence"]["uncategorized_text"]
+    if params.get("submit", True) and text in ("winning_evidence", "losing_evidence"):
+        close_dispute(engine, dispute, "won" if text == "winning_evidence" else "lost")
+    return dispute
 
 
 @serves("POST", "/v1/disputes/{dispute}/close")

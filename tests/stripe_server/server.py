@@ -66,7 +66,8 @@ class StripeServer(Actions):
     def get(self, table: str, key: str, *expand: str) -> Object:
         """An object as the API shows it."""
         with self.service.lock:
-            return self.engine.render(self.engine.get(table, key), expand)
+            rows = self.engine.state[table]
+            return self.engine.render(rows.rows.get(key) or rows.deleted[key], expand)
 
     def objects(self, table: str, **filters: Any) -> list[Object]:
         """The objects of a table that say all of `filters`, oldest first, as the API shows them."""
@@ -143,6 +144,25 @@ class StripeServer(Actions):
         shaped = [webhooks.old_shape(event) for event in chosen] if old_shape else chosen
         return webhooks.deliver(url, secret, shaped, **{"moment": self.clock, **more})
 
+    def push(self, events: Iterable[Object]) -> None:
+        """Send events to the ``stripe listen`` that listens; `webhook_replies` are its answers."""
+        for event in events:
+            self.service.tunnels.push(event, self.clock)
+
+    def wait_for_listener(self, seconds: float) -> bool:
+        """Wait until a ``stripe listen`` is connected; False if none came in time."""
+        return self.service.tunnels.connected.wait(seconds)
+
+    @property
+    def webhook_secret(self) -> str:
+        """What pushed events are signed with."""
+        return self.service.tunnels.secret
+
+    @property
+    def webhook_replies(self) -> list[dict[str, Any]]:
+        """What the receivers behind ``stripe listen`` have answered, with status and body."""
+        return self.service.tunnels.replies
+
     # What goes wrong ---------------------------------------------------------------------------
 
     def fault(self, kind: str, when: str = BEFORE, **more: Any) -> Fault:
@@ -160,6 +180,10 @@ class StripeServer(Actions):
     def on_request(self, callback: Callable[[Logged], None], *, after: bool = False) -> None:
         """Call something for each request, before it is worked on, or after it is."""
         (self.service.after if after else self.service.before).append(callback)
+
+    def limit_rate(self, per_second: int | None) -> None:
+        """Answer 429 to more requests than this in a second."""
+        self.service.limit = per_second
 
     def forget_keys(self) -> None:
         """Forget all idempotency keys, as Stripe may after a day."""

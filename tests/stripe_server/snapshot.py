@@ -29,7 +29,6 @@ _MOMENTS: Final = {
 _DROPPED: Final = {
     "client_secret",
     "created",
-    "current_period_start",
     "date",
     "due_by",
     "effective_at",
@@ -45,7 +44,18 @@ _DROPPED: Final = {
     "url",
     "webhooks_delivered_at",
 }
-_NOT_HELD: Final = ("events",)
+# What an object is named after if it says no name of its own, the nearest first.
+_OWNERS: Final = (
+    "charge",
+    "payment_intent",
+    "setup_intent",
+    "invoice",
+    "subscription",
+    "product",
+    "customer",
+)
+# Events are not held but told; a page of the portal leaves nothing behind.
+_NOT_HELD: Final = ("events", "portal_sessions")
 _ROUNDS: Final = 4
 
 
@@ -59,6 +69,7 @@ def snapshot(engine: Engine) -> dict[str, dict[str, Any]]:
                 if table == "invoices":
                     shown["lines"] = list(engine.state.lines[row["id"]])
                 rows[row["id"]] = table, shown
+    _hide_prefixes(rows)
     names = _names(rows)
     found: dict[str, dict[str, Any]] = {}
     for key, (table, row) in sorted(rows.items(), key=lambda item: names[item[0]]):
@@ -66,31 +77,66 @@ def snapshot(engine: Engine) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _names(rows: dict[str, tuple[str, Object]]) -> dict[str, str]:
-    """A name for each object: what it says of itself, or what it is part of.
+def _hide_prefixes(rows: dict[str, tuple[str, Object]]) -> None:
+    """Of the numbers that Stripe gives keep what does not come from the customer's own prefix."""
+    for _, row in rows.values():
+        customer = rows.get(str(row.get("customer")))
+        prefix = customer and customer[1]["invoice_prefix"]
+        if prefix and (number := row.get("number")):
+            row["number"] = number.removeprefix(prefix)
 
-    Objects that are alike in all, a charge made twice for instance, are numbered.
+
+def _names(rows: dict[str, tuple[str, Object]]) -> dict[str, str]:
+    """A name for each object: what it says of itself, or what it belongs to.
+
+    Objects of the same name, a charge made twice for instance, are numbered, in an order that
+    comes from all that they say and not from when they were made.
     """
     marks = dict.fromkeys(rows, "?")
     for _ in range(_ROUNDS):
         marks = {key: _digest(_normal(row, marks)) for key, (_, row) in rows.items()}
+    owners = _owners(rows)
     names: dict[str, str] = {}
     taken: dict[str, int] = {}
-    for key, (table, row) in sorted(rows.items(), key=lambda item: marks[item[0]]):
-        said = _said(row)
-        name = f"{table}:{said}" if said else f"{table}:{marks[key][:8]}"
-        taken[name] = taken.get(name, 0) + 1
-        names[key] = name if taken[name] == 1 else f"{name}#{taken[name]}"
+
+    def name_of(key: str) -> str:
+        """The name of an object, once those of the objects like it that come first are given."""
+        if key not in names:
+            table, row = rows[key]
+            owner = owners.get(key)
+            said = _said(row) or (f"of {name_of(owner)}" if owner else "")
+            name = f"{table}:{said}" if said else table
+            taken[name] = taken.get(name, 0) + 1
+            names[key] = name if taken[name] == 1 else f"{name}#{taken[name]}"
+        return names[key]
+
+    for key in sorted(rows, key=marks.__getitem__):
+        name_of(key)
     return names
+
+
+def _owners(rows: dict[str, tuple[str, Object]]) -> dict[str, str]:
+    """For each object the one that it is named after: the invoice of a payment, and so on."""
+    owners: dict[str, str] = {}
+    for key, (_, row) in rows.items():
+        for name in _OWNERS:
+            owner = row.get(name)
+            if isinstance(owner, str) and owner in rows:
+                owners[key] = owner
+                break
+    for key, (table, row) in rows.items():
+        if table == "invoice_payments" and (paid := row["payment"][row["payment"]["type"]]) in rows:
+            owners[paid] = key
+    return owners
 
 
 def _said(row: Object) -> str:
     if row["object"] == "product" and not row["id"].startswith("prod_"):
         return str(row["id"])
     for name in ("number", "lookup_key"):
-        if row.get(name):
+        if row.get(name) and not row[name].startswith("-"):
             return str(row[name])
-    if metadata := row.get("metadata"):
+    if (metadata := row.get("metadata")) and row["object"] != "charge":
         return json.dumps(metadata, sort_keys=True)
     return str(row["email"]) if row.get("email") else ""
 
