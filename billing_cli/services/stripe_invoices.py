@@ -45,6 +45,7 @@ _OPERATIONS: Mapping[str, str] = {
     steps.PART_ELSEWHERE: "payment_record.report",
     steps.COLLECT: "invoice.update",
     steps.VOID: "invoice.void",
+    steps.GIVE_UP: "invoice.give_up",
     steps.DELETE: "invoice.delete",
 }
 # Made is an invoice first, and then settled: between the two Stripe is told of its credit notes.
@@ -56,6 +57,7 @@ _TOLD: Mapping[str, str] = {
     steps.PAID_ELSEWHERE: "mark paid",
     steps.PART_ELSEWHERE: "mark part paid",
     steps.VOID: "void",
+    steps.GIVE_UP: "give up",
     steps.DELETE: "delete",
 }
 
@@ -152,10 +154,13 @@ def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> _Gathered:
 
 
 def _step_of(pair: Pair) -> str | None:
-    row, there = pair
-    known = there and There(there.stage, there.status, there.remaining, bool(there.collects))
+    row, found = pair
     due = row.due if row.status != states.VOID else 0
-    return steps.next_step(row.status, due, known)
+    if found is None:
+        return steps.next_step(row.status, due, None)
+    is_whole = found.remaining == row.total
+    there = There(found.stage, found.status, found.remaining, bool(found.collects), is_whole)
+    return steps.next_step(row.status, due, there)
 
 
 def _wishes(run: Run, gathered: _Gathered) -> dict[int, Wish]:

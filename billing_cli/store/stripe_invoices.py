@@ -80,9 +80,10 @@ _NOTED = (
     "WHERE l.kind = 'credit_note' AND l.local_id = CAST(n.id AS TEXT)))"
 )
 _UNSETTLED = (
-    "s.stage = 'final' AND s.status IN ('open', 'uncollectible') AND (i.status = 'void' "
-    f"OR {_DUE} = 0 OR (({_DUE} < s.remaining OR (s.status = 'open' AND s.collects = 0)) "
-    f"AND NOT {_NOTED}))"
+    "s.stage = 'final' AND s.status IN ('open', 'uncollectible') "
+    "AND ((i.status = 'void' AND (s.status = 'open' OR s.remaining = i.total)) "
+    f"OR (i.status <> 'void' AND ({_DUE} = 0 OR NOT {_NOTED}) "
+    f"AND ({_DUE} < s.remaining OR (s.status = 'open' AND s.collects = 0 AND {_DUE} > 0))))"
 )
 
 
