@@ -80,7 +80,15 @@ def settle(run: Run) -> None:
         if not pairs:
             return
         last = pairs[-1].invoice.id
+        _look_first(run, pairs)
         _go_on(run, [pair.invoice.id for pair in pairs], _SETTLING)
+
+
+def _look_first(run: Run, pairs: Sequence[Pair]) -> None:
+    """See what Stripe asks for now, where a part of that is to be said to be paid."""
+    for pair in pairs:
+        if not run.dry and _step_of(pair) == steps.PART_ELSEWHERE and pair.there:
+            stripe_inbox.refresh(run.account, "invoice", pair.there.stripe_id or "")
 
 
 def send(run: Run) -> None:
