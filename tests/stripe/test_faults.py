@@ -147,8 +147,8 @@ def test_every_request_may_fail(story: Story, tmp_path: Path) -> None:
             story.compare(url, what)
 
 
-def test_it_may_be_killed_at_every_request(story: Story, forked: Processes, tmp_path: Path) -> None:
-    """Before what was asked is done, or after: then nobody here has heard of it."""
+def config_of(story: Story, folder: Path) -> Path:
+    """A config file with which processes of their own find everything."""
     values = {
         "stripeEnabled": True,
         "stripeApiBase": story.server.url,
@@ -157,9 +157,30 @@ def test_it_may_be_killed_at_every_request(story: Story, forked: Processes, tmp_
         "subscriptionPlans": [PRO],
         "computeRates": {"cpu_per_core_hour": "1", "memory_per_gb_hour": 0},
     }
-    config = tmp_path / "billing.json"
+    config = folder / "billing.json"
     config.touch(0o600)
     config.write_text(json.dumps(values), encoding="utf-8")
+    return config
+
+
+def test_several_at_once_do_nothing_twice(story: Story, forked: Processes, tmp_path: Path) -> None:
+    config = config_of(story, tmp_path)
+    for _ in range(3):
+        with story.copies.of(story.url) as url:
+            story.server.restore(story.before)
+            story.server.clock = seconds(story.world.now)
+            run = forked.on(url, at=story.world.now, config=config, constants={})
+            for started in [run.start("stripe", "sync") for _ in range(3)]:
+                ended = started.wait()
+                assert ended.code in {0, 7}, ended.stderr
+            run("stripe", "sync").ok()
+            run("stripe", "sync").ok()
+            story.compare(url, "three at once")
+
+
+def test_it_may_be_killed_at_every_request(story: Story, forked: Processes, tmp_path: Path) -> None:
+    """Before what was asked is done, or after: then nobody here has heard of it."""
+    config = config_of(story, tmp_path)
     story.server.clock = seconds(story.world.now)
     step = 1 if story.copies.are_sqlite or WALKS_ALL else 4
     for number in range(1, story.requests + 1, step):
