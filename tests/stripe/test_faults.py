@@ -153,9 +153,9 @@ def test_every_request_may_fail(
 _CLIENT: Final = stripe.RequestsClient
 
 
-def hurried(timeout: float) -> stripe.RequestsClient:
+def hurried(timeout: float, **more: Any) -> stripe.RequestsClient:
     """A client that waits a moment only."""
-    return _CLIENT(timeout=min(timeout, 0.3))
+    return _CLIENT(timeout=min(timeout, 0.3), **more)
 
 
 def config_of(story: Story, folder: Path) -> Path:
