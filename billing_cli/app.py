@@ -8,10 +8,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from billing_cli.clock import Clock
+from billing_cli.errors import NotConfiguredError
 
 if TYPE_CHECKING:
     from sqlalchemy.engine import Engine
 
+    from billing_cli.gateway.stripe_client import StripeGateway
     from billing_cli.settings import Settings
     from billing_cli.store.unit_of_work import UnitOfWork
 
@@ -67,3 +69,35 @@ class App:
         from billing_cli.store.unit_of_work import UnitOfWork
 
         return UnitOfWork(self.engine, rehearse=rehearse, check=fit_schema)
+
+    @cached_property
+    def stripe(self) -> StripeGateway:
+        """The account of Stripe; connects only when asked something.
+
+        Raises :class:`~billing_cli.errors.NotConfiguredError` where Stripe is not switched on, has
+        no key, or its library is not installed.
+        """
+        values = self.settings.values
+        if not values.stripe_enabled:
+            raise NotConfiguredError(
+                "Stripe is not switched on", 'set "stripeEnabled": true in the config file'
+            )
+        if values.stripe_secret_key is None:
+            raise NotConfiguredError(
+                "there is no key for Stripe",
+                "set STRIPE_SECRET_KEY, beginning with a test key: sk_test_... or rk_test_...",
+            )
+        try:
+            from billing_cli.gateway.stripe_client import StripeGateway
+        except ModuleNotFoundError as error:
+            raise NotConfiguredError(
+                f"the library {error.name!r} is not installed",
+                "pip install 'billing-cli[stripe]'",
+            ) from error
+        return StripeGateway(
+            values.stripe_secret_key.get_secret_value(),
+            base=values.stripe_api_base,
+            rate=values.stripe_rate_limit,
+            timeout=values.stripe_timeout_seconds,
+            monotonic=self.clock.monotonic,
+        )

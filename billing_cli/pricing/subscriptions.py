@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from billing_cli.pricing.plans import YEAR, Plan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from billing_cli.pricing.periods import Calendar
     from billing_cli.pricing.terms import TermsHistory
@@ -66,6 +66,19 @@ def holdings(
             until = min(term_end, end)
             yield Holding(at, until, term_start, term_end, plan, phase)
             at = until
+
+
+def charged_here(phases: Iterable[Phase], by_stripe: Mapping[int, int]) -> list[Phase]:
+    """Return what of phases is charged for here.
+
+    ``by_stripe`` says of subscriptions from when on Stripe charges their fees.
+    """
+    found = []
+    for phase in phases:
+        end = min(phase.end, by_stripe.get(phase.subscription_id, phase.end))
+        if phase.start < end:
+            found.append(phase._replace(end=end))
+    return found
 
 
 def plan_of(history: TermsHistory, plan_id: str, at: int) -> Plan:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from billing_cli.pricing.fees import fee_lines, unit_fees
 from billing_cli.pricing.invoices import MANUAL, Billed, Content, Line, content, unit_lines
 from billing_cli.pricing.rating import OVERAGE_ITEMS, Totals, add_to
+from billing_cli.pricing.subscriptions import charged_here
 from billing_cli.pricing.terms import RESOURCES
 from billing_cli.store import invoices, manual_lines, subscriptions, totals, users
 from billing_cli.store.invoice_rows import load_parts
@@ -41,6 +42,8 @@ class Batch:
     """What has not come by then is not billed."""
     totals: dict[int, Totals] = field(default_factory=lambda: defaultdict(dict))
     phases: dict[int, list[Phase]] = field(default_factory=dict)
+    by_stripe: dict[int, int] = field(default_factory=dict)
+    """From when on Stripe charges the fees of subscriptions."""
     taxes: dict[int, str] = field(default_factory=dict)
     live: dict[int, InvoiceRow] = field(default_factory=dict)
     drafts: dict[int, InvoiceRow] = field(default_factory=dict)
@@ -78,6 +81,7 @@ class Batch:
             elif row.superseded_by is None:
                 batch.live[row.user_key] = row
         batch.phases = subscriptions.phases_of(tx, keys)
+        batch.by_stripe = subscriptions.charged_by_stripe(tx, keys)
         batch.taxes = users.taxes_of(tx, keys)
         batch.manual = manual_lines.of_drafts(tx, [row.id for row in batch.drafts.values()])
         batch._read_billed(tx, keys)
@@ -157,9 +161,9 @@ class Batch:
     ) -> list[Line]:
         billed = self.billed.get((user_key, unit.start, unit.invoice))
         lines: list[Line] = []
-        phases = self.phases.get(user_key)
+        phases = charged_here(self.phases.get(user_key, ()), self.by_stripe)
         if phases or billed:
-            fees = unit_fees(self.history, phases or (), unit, spans, self.now)
+            fees = unit_fees(self.history, phases, unit, spans, self.now)
             lines += fee_lines(self.history, unit, fees, billed, correction=correction)
         return lines + unit_lines(unit, usage, billed, currency, correction=correction)
 

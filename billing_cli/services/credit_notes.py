@@ -15,7 +15,7 @@ from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.payments import Share, fill
 from billing_cli.services import settlement, terms
 from billing_cli.services.credits import grant, positive
-from billing_cli.services.generation import require
+from billing_cli.services.generation import require, require_ours
 from billing_cli.store import credit_notes, invoices, outbox, payments
 from billing_cli.store.credit_notes import NoteRow
 from billing_cli.store.credits import Grant
@@ -60,7 +60,7 @@ def create(  # noqa: PLR0913 - the options of the command
     with app.unit_of_work() as uow:
         history = terms.establish(uow, app.settings, now).history
         with uow.batch() as tx:
-            row = require(tx, reference)
+            row = require_ours(require(tx, reference))
             states.check(row, states.CREDIT_NOTE)
             left = left_of(tx, row)
             if line is not None:

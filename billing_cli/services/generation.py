@@ -203,6 +203,16 @@ def require(tx: Transaction, reference: str) -> InvoiceRow:
     return row
 
 
+def require_ours(row: InvoiceRow) -> InvoiceRow:
+    """Return an invoice that is ours to change; :class:`ConflictError` for one of Stripe's."""
+    if row.kind == invoices.STRIPE:
+        raise ConflictError(
+            f"invoice {row.invoice_number or row.id} is Stripe's: here is only what it says there",
+            "change it on Stripe; billing stripe sync brings it here",
+        )
+    return row
+
+
 def select(tx: Transaction, selection: Selection) -> Iterator[InvoiceRow]:
     """Yield the invoices of a selection; :class:`NotFoundError` for a user that is unknown."""
     for user_id in selection.users or ():

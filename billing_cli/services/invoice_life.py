@@ -11,7 +11,7 @@ from billing_cli.pricing.money import format_minor
 from billing_cli.services import credits as credit_service
 from billing_cli.services import payments as payment_service
 from billing_cli.services import settlement, suspensions, terms
-from billing_cli.services.generation import require
+from billing_cli.services.generation import require, require_ours
 from billing_cli.services.invoices import row_of
 from billing_cli.store import (
     credit_notes,
@@ -91,32 +91,38 @@ def void(
     allow it, or where a credit that it or its notes granted is already spent.
     """
     with uow.batch() as tx:
-        row = require(tx, reference)
-        states.check(row, states.VOIDING)
-        granted = [
-            *credits.granted_by(tx, "source_invoice", row.id),
-            *credits.granted_by_notes_of(tx, row.id),
-        ]
-        name = states.name_of(row)
-        credit_service.refuse_spent(tx, granted, f"invoice {name}")
-        credit_service.withdraw(tx, granted, now, f"Invoice {name} voided: {reason}")
-        credits.give_back(tx, row.id, now)
-        _release_payments(tx, row, now)
-        credit_notes.void_all(tx, row.id, now)
-        voided = row._replace(
-            status=states.moved(row, states.VOIDING, states.VOID),
-            amount_paid=0,
-            voided_at=now,
-            void_reason=reason,
-            written_off=int(write_off),
-        )
-        invoices.rewrite(tx, [voided])
-        if (row.status, row.kind) == (states.DRAFT, invoices.CUSTOM):
-            # As of when it was made, it may not have held all of its range.
-            restatements.add_metered(tx, row.user_key, row.period_start, row.period_end)
-        outbox.tell(tx, [settlement.notice(voided, "voided", "", now, reason=reason)], now)
-        suspensions.settle_overdue(tx, [row.user_key], now)
-        return voided
+        return void_in(tx, require_ours(require(tx, reference)), reason, now, write_off=write_off)
+
+
+def void_in(
+    tx: Transaction, row: InvoiceRow, reason: str, now: int, *, write_off: bool
+) -> InvoiceRow:
+    """Void an invoice in a transaction, as :func:`void` does."""
+    states.check(row, states.VOIDING)
+    granted = [
+        *credits.granted_by(tx, "source_invoice", row.id),
+        *credits.granted_by_notes_of(tx, row.id),
+    ]
+    name = states.name_of(row)
+    credit_service.refuse_spent(tx, granted, f"invoice {name}")
+    credit_service.withdraw(tx, granted, now, f"Invoice {name} voided: {reason}")
+    credits.give_back(tx, row.id, now)
+    _release_payments(tx, row, now)
+    credit_notes.void_all(tx, row.id, now)
+    voided = row._replace(
+        status=states.moved(row, states.VOIDING, states.VOID),
+        amount_paid=0,
+        voided_at=now,
+        void_reason=reason,
+        written_off=int(write_off),
+    )
+    invoices.rewrite(tx, [voided])
+    if (row.status, row.kind) == (states.DRAFT, invoices.CUSTOM):
+        # As of when it was made, it may not have held all of its range.
+        restatements.add_metered(tx, row.user_key, row.period_start, row.period_end)
+    outbox.tell(tx, [settlement.notice(voided, "voided", "", now, reason=reason)], now)
+    suspensions.settle_overdue(tx, [row.user_key], now)
+    return voided
 
 
 def void_one(app: App, reference: str, reason: str, *, write_off: bool) -> dict[str, object]:

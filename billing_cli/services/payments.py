@@ -39,6 +39,9 @@ class Incoming:
     received_at: int
     reference: str | None = None
     external_id: str | None = None
+    intent: str | None = None
+    """Its payment intent, where it came through Stripe."""
+    failure_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,13 +132,14 @@ def fail(  # noqa: PLR0913, PLR0917 - what did not come in, of whom, for what, w
     rows: Sequence[InvoiceRow],
     reason: str,
     now: int,
+    attempt: str = "",
 ) -> PaymentRow:
     """Write a payment that failed, and tell of it; it settles nothing."""
     payment = _row(tx, incoming, user, FAILED, now)._replace(
         reason=reason, invoice_id=rows[0].id if rows else None
     )
     payments.insert(tx, payment)
-    tell_failed(tx, payment, incoming.received_at, now)
+    tell_failed(tx, payment, incoming.received_at, now, attempt)
     return payment
 
 
@@ -255,6 +259,8 @@ def show(app: App, payment_id: int) -> dict[str, object]:
         return {
             **row_of(listed),
             "external_id": listed.payment.external_id,
+            "stripe_payment_intent_id": listed.payment.stripe_payment_intent_id,
+            "failure_code": listed.payment.failure_code,
             "allocations": [
                 _allocation_of(one, currency) for one in payments.allocations_of(tx, payment_id)
             ],
@@ -307,16 +313,18 @@ def row_of(listed: Listed) -> dict[str, object]:
     }
 
 
-def tell_failed(tx: Transaction, payment: PaymentRow, at: int, now: int) -> None:
-    """Tell that money did not come in, or went back."""
-    _tell(tx, payment, "failed", at, now)
+def tell_failed(tx: Transaction, payment: PaymentRow, at: int, now: int, attempt: str = "") -> None:
+    """Tell that money did not come in, or went back; each attempt that has a name is told of."""
+    _tell(tx, payment, "failed", at, now, attempt)
 
 
 def _tell_received(tx: Transaction, payment: PaymentRow, now: int) -> None:
     _tell(tx, payment, "received", payment.received_at, now)
 
 
-def _tell(tx: Transaction, payment: PaymentRow, kind: str, at: int, now: int) -> None:
+def _tell(  # noqa: PLR0913, PLR0917 - an event: of what, and when
+    tx: Transaction, payment: PaymentRow, kind: str, at: int, now: int, attempt: str = ""
+) -> None:
     row = payments.read(tx, payment.id)
     data = {
         "payment_id": payment.id,
@@ -331,6 +339,8 @@ def _tell(tx: Transaction, payment: PaymentRow, kind: str, at: int, now: int) ->
         "reason": payment.reason,
     }
     name, identity = f"billing.payment.{kind}", f"payment/{payment.id}/{kind}"
+    if attempt:
+        identity = f"{identity}/{attempt}"
     outbox.tell(tx, [Notice(name, identity, payment.user_key, payment.user_id, at, data)], now)
 
 
@@ -356,6 +366,8 @@ def _row(
         reason=None,
         received_at=incoming.received_at,
         created_at=now,
+        stripe_payment_intent_id=incoming.intent,
+        failure_code=incoming.failure_code,
     )
 
 

@@ -30,17 +30,22 @@ def reverse(app: App, payment_id: int, reason: str) -> dict[str, object]:
     now = app.clock.now()
     with app.unit_of_work() as uow, uow.batch() as tx:
         payment = require(tx, payment_id)
-        _check_reversible(payment)
-        granted = credits.granted_by(tx, "source_payment", payment.id)
-        credit_service.refuse_spent(tx, granted, f"payment {payment.id}")
-        credit_service.withdraw(tx, granted, now, f"Payment {payment.id} reversed: {reason}")
-        for one in payments.allocations_of(tx, payment.id):
-            if one.released_at is None:
-                _release(tx, one, one.amount, f"payment {payment.id} reversed", now)
-        payment = payment._replace(status=REVERSED, reason=reason, reversed_at=now)
-        payments.rewrite(tx, payment)
-        tell_failed(tx, payment, now, now)
+        undo(tx, payment, reason, now)
         return row_of(payments.read(tx, payment.id))
+
+
+def undo(tx: Transaction, payment: PaymentRow, reason: str, now: int) -> None:
+    """Undo a payment, as :func:`reverse` does."""
+    _check_reversible(payment)
+    granted = credits.granted_by(tx, "source_payment", payment.id)
+    credit_service.refuse_spent(tx, granted, f"payment {payment.id}")
+    credit_service.withdraw(tx, granted, now, f"Payment {payment.id} reversed: {reason}")
+    for one in payments.allocations_of(tx, payment.id):
+        if one.released_at is None:
+            _release(tx, one, one.amount, f"payment {payment.id} reversed", now)
+    payment = payment._replace(status=REVERSED, reason=reason, reversed_at=now)
+    payments.rewrite(tx, payment)
+    tell_failed(tx, payment, now, now)
 
 
 def refund(
@@ -65,6 +70,28 @@ def refund(
             _check_left(payment, wanted, left.total)
             _give_back(tx, history, payment, left, wanted, reason, now)
             return row_of(payments.read(tx, payment.id))
+
+
+def give_back_at_most(  # noqa: PLR0913, PLR0917 - what went back, of what, and why
+    tx: Transaction,
+    history: TermsHistory,
+    payment: PaymentRow,
+    amount: int,
+    reason: str,
+    now: int,
+    *,
+    with_note: bool,
+) -> list[int]:
+    """Record that money went back, as far as it is still here; return the ids of the refunds.
+
+    What the payment left as a credit that is spent by now is not here any more.
+    """
+    left = _Left(tx, payment, with_note=with_note)
+    before = payments.next_refund_id(tx)
+    wanted = min(amount, left.total)
+    if wanted:
+        _give_back(tx, history, payment, left, wanted, reason, now)
+    return list(range(before, payments.next_refund_id(tx)))
 
 
 class _Left:

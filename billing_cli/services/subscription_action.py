@@ -126,6 +126,14 @@ class Action:
                 return at
         return term_end
 
+    def require_ours(self) -> None:
+        """Raise ConflictError where Stripe has the subscription: there it is changed."""
+        if self.row.stripe_subscription_id is not None:
+            raise ConflictError(
+                f"{self.name} is Stripe's ({self.row.stripe_subscription_id})",
+                "change it there, as its user can: billing stripe portal --user USER",
+            )
+
     def require_lasting(self) -> None:
         """Raise ConflictError where somebody asked for its end."""
         if self.is_ending:
@@ -142,6 +150,7 @@ class Action:
         :func:`require_plans` and :func:`require_plan` raise.
         """
         held = self.require_running("changed")
+        self.require_ours()
         self.require_lasting()
         at = self.change_at(held, plan_id, immediate=immediate, at_end=at_end)
         require_plans(self.history, at)

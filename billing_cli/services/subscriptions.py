@@ -123,7 +123,9 @@ def _acting(app: App, wanted: Wanted, *, dry_run: bool) -> Iterator[Action]:
             # What the invoice will say is worked out from timelines.
             timelines.refresh(uow, history, lambda _: None)
         with uow.batch() as tx:
-            yield Action(tx, history, now, find(tx, wanted, now))
+            action = Action(tx, history, now, find(tx, wanted, now))
+            action.require_ours()
+            yield action
 
 
 def _invoice(action: Action) -> dict[str, object] | None:

@@ -31,6 +31,7 @@ from billing_cli.settings.values import (
     Rate,
     Secret,
     Timezone,
+    WebAddress,
     refuse,
 )
 
@@ -168,6 +169,37 @@ class ConfigValues(_Part):
         default=None,
         description="A file that holds the webhook's signing secret and nothing else.",
         examples=["/run/secrets/stripe_webhook_secret"],
+    )
+    stripe_success_url: WebAddress | None = Field(
+        default=None,
+        description="Where Stripe's pages lead a customer who is done.",
+        examples=["https://streamspace.example.com/billing"],
+    )
+    stripe_cancel_url: WebAddress | None = Field(
+        default=None,
+        description="Where Stripe's pages lead a customer who turns back.",
+        examples=["https://streamspace.example.com/billing"],
+    )
+    stripe_rate_limit: int = Field(
+        default=20,
+        strict=True,
+        ge=0,
+        le=500,
+        description="Requests sent to Stripe in a second at the most; 0 is no limit.",
+        examples=[80],
+    )
+    stripe_timeout_seconds: int = Field(
+        default=30,
+        strict=True,
+        ge=1,
+        le=300,
+        description="Seconds to wait for an answer of Stripe's.",
+        examples=[60],
+    )
+    stripe_api_base: WebAddress | None = Field(
+        default=None,
+        description="Another server that speaks as Stripe does, for tests; null is Stripe.",
+        examples=["http://127.0.0.1:12111"],
     )
     subscription_plans: tuple[Plan, ...] = Field(default=(), description="The plans on offer.")
     invoice_day: int = Field(

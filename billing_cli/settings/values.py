@@ -29,6 +29,11 @@ LINK_PLACEHOLDERS: Final = ("invoice_number", "invoice_id", "user_id", "amount",
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,20}", re.ASCII)
+# Elsewhere than on this machine only with encryption: a secret key goes there.
+_WEB_ADDRESS = re.compile(r"https://[^\s/?#@]+(/[^\s]*)?", re.ASCII)
+_LOCAL_ADDRESS = re.compile(
+    r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/[^\s]*)?", re.ASCII
+)
 _CURRENCY = re.compile(r"[A-Z]{3}", re.ASCII)
 
 # Zones that differ from machine to machine, are placeholders, or count leap seconds.
@@ -113,6 +118,15 @@ def _check_name(text: str) -> str:
 def _check_prefix(text: str) -> str:
     if not _PREFIX.fullmatch(text):
         refuse(f"must be 1 to 20 letters, digits, dots, dashes or underscores, not {quoted(text)}")
+    return text
+
+
+def _check_web_address(text: str) -> str:
+    if not _WEB_ADDRESS.fullmatch(text) and not _LOCAL_ADDRESS.fullmatch(text):
+        refuse(
+            "must be an address that begins with https://, or with http:// on this machine"
+            f" itself, not {quoted(text)}"
+        )
     return text
 
 
@@ -243,4 +257,5 @@ Language = Annotated[str, Field(strict=True), AfterValidator(_check_language)]
 PaymentLink = Annotated[str, Field(strict=True), AfterValidator(_check_payment_link)]
 FilePath = Annotated[str, Field(strict=True), AfterValidator(_check_path)]
 Secret = Annotated[SecretStr, Field(strict=True), AfterValidator(_check_secret)]
+WebAddress = Annotated[str, Field(strict=True), AfterValidator(_check_web_address)]
 DatabaseUrl = Annotated[str, Field(strict=True), AfterValidator(_check_database_url)]

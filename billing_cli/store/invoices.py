@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
 REGULAR, CUSTOM = "regular", "custom"
+# One of Stripe's own, as it is there: nothing here is billed by it.
+STRIPE = "stripe"
 
 _ALL = ", ".join(f"i.{name}" for name in COLUMNS)
 _LONGEST_ID = 18
@@ -89,6 +91,19 @@ def lines_of(tx: Transaction, invoice_id: int) -> list[LineRow]:
     ]
 
 
+def lines_of_all(tx: Transaction, ids: Sequence[int]) -> dict[int, list[LineRow]]:
+    """Return the lines of invoices in their order, by the ids of these."""
+    subquery, parameter = tx.numbers(ids)
+    found: dict[int, list[LineRow]] = {}
+    for row in tx.rows(
+        f"SELECT {', '.join(LineRow._fields)} FROM billing_invoice_lines "
+        f"WHERE invoice_id IN {subquery} ORDER BY invoice_id, position",
+        parameter,
+    ):
+        found.setdefault(row[0], []).append(LineRow(*row))
+    return found
+
+
 def of_range(
     tx: Transaction, users: Sequence[int], kind: str, start: int, end: int
 ) -> list[InvoiceRow]:
@@ -153,7 +168,8 @@ def held(tx: Transaction, start: int, end: int) -> list[InvoiceRow]:
         InvoiceRow(*row)
         for row in tx.rows(
             f"SELECT {_ALL} FROM billing_invoices i WHERE i.status = 'void' AND i.written_off = 0 "
-            "AND i.superseded_by IS NULL AND i.period_start >= ? AND i.period_end <= ?",
+            f"AND i.kind <> '{STRIPE}' AND i.superseded_by IS NULL "
+            "AND i.period_start >= ? AND i.period_end <= ?",
             start,
             end,
         )

@@ -34,6 +34,8 @@ class PaymentRow(NamedTuple):
     received_at: int
     created_at: int
     reversed_at: int | None = None
+    stripe_payment_intent_id: str | None = None
+    failure_code: str | None = None
 
 
 class Listed(NamedTuple):
@@ -129,6 +131,14 @@ def find(tx: Transaction, payment_id: int) -> PaymentRow | None:
     if payment_id > _LARGEST_ID:
         return None
     row = tx.row(f"SELECT {_ALL} FROM billing_payments p WHERE p.id = ?", payment_id)
+    return None if row is None else PaymentRow(*row)
+
+
+def by_intent(tx: Transaction, intent: str) -> PaymentRow | None:
+    """Find a payment by its payment intent at Stripe."""
+    row = tx.row(
+        f"SELECT {_ALL} FROM billing_payments p WHERE p.stripe_payment_intent_id = ?", intent
+    )
     return None if row is None else PaymentRow(*row)
 
 

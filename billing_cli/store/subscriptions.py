@@ -31,6 +31,7 @@ class SubscriptionRow(NamedTuple):
     stripe_subscription_id: str | None
     created_at: int
     canceled_at: int | None
+    stripe_from: int | None = None
 
 
 class Listed(NamedTuple):
@@ -72,6 +73,47 @@ def phases_of(tx: Transaction, users: Sequence[int]) -> dict[int, list[Phase]]:
     for row in tx.rows(f"{_PHASES}WHERE p.user_key IN {subquery} {_ORDER}", parameter):
         found.setdefault(row[0], []).append(_phase(row))
     return found
+
+
+def charged_by_stripe(tx: Transaction, users: Sequence[int]) -> dict[int, int]:
+    """Return from when on Stripe charges the fees of users' subscriptions, by their ids."""
+    subquery, parameter = tx.numbers(users)
+    return dict(
+        tx.rows(
+            f"SELECT id, stripe_from FROM billing_subscriptions WHERE user_key IN {subquery} "
+            "AND stripe_from IS NOT NULL",
+            parameter,
+        )
+    )
+
+
+def by_stripe_id(tx: Transaction, stripe_id: str) -> SubscriptionRow | None:
+    """Return the subscription that one of Stripe's is, or None."""
+    row = tx.row(
+        f"SELECT {_COLUMNS} FROM billing_subscriptions s WHERE s.stripe_subscription_id = ?",
+        stripe_id,
+    )
+    return None if row is None else SubscriptionRow(*row)
+
+
+def stripe_ids(tx: Transaction) -> dict[str, str]:
+    """Return the user of each subscription that Stripe bills, by Stripe's id."""
+    return dict(
+        tx.rows(
+            "SELECT stripe_subscription_id, user_id FROM billing_subscriptions "
+            "WHERE stripe_subscription_id IS NOT NULL ORDER BY stripe_subscription_id"
+        )
+    )
+
+
+def give_to_stripe(tx: Transaction, number: int, stripe_id: str, since: int) -> None:
+    """Have Stripe charge the fees of a subscription from an instant on."""
+    tx.execute(
+        "UPDATE billing_subscriptions SET stripe_subscription_id = ?, stripe_from = ? WHERE id = ?",
+        stripe_id,
+        since,
+        number,
+    )
 
 
 def phases_between(tx: Transaction, start: int, stop: int) -> Iterator[Phase]:

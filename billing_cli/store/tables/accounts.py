@@ -40,7 +40,8 @@ class Subscription(SQLModel, table=True):
 
     What the plugin's table called ``plan_id``, ``status`` and ``current_period_*`` follows from
     the phases and the moment of asking, and is worked out on reading. ``canceled_at`` is when
-    somebody asked for the end, ``source`` who began it: ``operator``, ``event`` or ``stripe``.
+    somebody asked for the end, ``source`` who began it: ``operator``, ``event`` or ``stripe``. From
+    ``stripe_from`` on it is Stripe that charges its fee.
     """
 
     __tablename__ = "billing_subscriptions"
@@ -52,6 +53,7 @@ class Subscription(SQLModel, table=True):
     stripe_subscription_id: str | None = col(BYTE_ORDERED, null=True, unique=True)
     created_at: int = col()
     canceled_at: int | None = col(null=True)
+    stripe_from: int | None = col(null=True)
 
 
 class SubscriptionPhase(SQLModel, table=True):

@@ -52,6 +52,7 @@ class Payment(SQLModel, table=True):
     reference: str | None = col(Text, null=True)
     external_id: str | None = col(BYTE_ORDERED, null=True, unique=True)
     stripe_payment_intent_id: str | None = col(BYTE_ORDERED, null=True, unique=True)
+    failure_code: str | None = col(Text, null=True)
     reason: str | None = col(Text, null=True)
     received_at: int = col()
     created_at: int = col()

@@ -1,0 +1,429 @@
+"""Our invoices on Stripe: made, filled, made final, and settled as they are settled here.
+
+Each invoice goes on by one step at a time, decided anew from what is known of both sides; a batch
+of invoices goes on together, so that what is about to be sent is kept in one transaction.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from billing_cli.gateway import stripe_parameters as parameters
+from billing_cli.gateway.stripe_parameters import InvoiceHead
+from billing_cli.pricing import invoice_states as states
+from billing_cli.pricing import stripe_steps as steps
+from billing_cli.pricing.money import format_minor
+from billing_cli.pricing.stripe_amounts import from_stripe, to_stripe
+from billing_cli.pricing.stripe_invoices import read_invoice
+from billing_cli.pricing.stripe_steps import There
+from billing_cli.services import stripe_customers, stripe_inbox, stripe_mirror
+from billing_cli.services.stripe_requests import Answer, Wish
+from billing_cli.services.stripe_run import Change, Run
+from billing_cli.store import invoices, stripe_invoices, stripe_links, stripe_requests
+from billing_cli.store import stripe_state as state
+from billing_cli.store.stripe_invoices import StripeInvoiceRow
+from billing_cli.store.stripe_links import CUSTOMER
+from billing_cli.store.stripe_state import Seen
+
+if TYPE_CHECKING:
+    from collections.abc import Container, Mapping, Sequence
+
+    from billing_cli.store.invoice_rows import InvoiceRow, LineRow
+    from billing_cli.store.stripe_invoices import Pair
+    from billing_cli.store.stripe_links import Link
+    from billing_cli.store.unit_of_work import Transaction
+
+_BATCH = 200
+# Made, filled, final, told of parts, collected: no invoice takes more steps than this.
+_MOST_STEPS = 8
+
+_OPERATIONS: Mapping[str, str] = {
+    steps.CREATE: "invoice.create",
+    steps.FILL: "invoice.add_lines",
+    steps.FINALIZE: "invoice.finalize",
+    steps.PAID_ELSEWHERE: "invoice.pay",
+    steps.PART_ELSEWHERE: "payment_record.report",
+    steps.COLLECT: "invoice.update",
+    steps.VOID: "invoice.void",
+    steps.GIVE_UP: "invoice.give_up",
+    steps.DELETE: "invoice.delete",
+}
+# Made is an invoice first, and then settled: between the two Stripe is told of its credit notes.
+_MAKING = frozenset({steps.CREATE, steps.FILL, steps.FINALIZE, steps.DELETE})
+_SETTLING = frozenset(_OPERATIONS) - _MAKING
+# What an operator is told that was done: making an invoice is one thing, in three steps.
+_TOLD: Mapping[str, str] = {
+    steps.FINALIZE: "create",
+    steps.PAID_ELSEWHERE: "mark paid",
+    steps.PART_ELSEWHERE: "mark part paid",
+    steps.VOID: "void",
+    steps.GIVE_UP: "give up",
+    steps.DELETE: "delete",
+}
+
+
+class _Gathered(NamedTuple):
+    """What is known of a batch, and what is to be done next with each invoice."""
+
+    pairs: dict[int, Pair]
+    steps: dict[int, str]
+    lines: dict[int, list[LineRow]]
+    customers: dict[str, Link]
+
+
+def settle(run: Run) -> None:
+    """Tell Stripe of what was paid or voided here, before it may collect anything of it."""
+    last = 0
+    while True:
+        with run.account.uow.reading() as tx:
+            pairs = stripe_invoices.unsettled(tx, last, _BATCH)
+        if not pairs:
+            return
+        last = pairs[-1].invoice.id
+        _look_first(run, pairs)
+        _go_on(run, [pair.invoice.id for pair in pairs], _SETTLING)
+
+
+def _look_first(run: Run, pairs: Sequence[Pair]) -> None:
+    """See what Stripe asks for now, where a part of that is to be said to be paid."""
+    for pair in pairs:
+        if not run.dry and _step_of(pair) == steps.PART_ELSEWHERE and pair.there:
+            stripe_inbox.refresh(run.account, "invoice", pair.there.stripe_id or "")
+
+
+def send(run: Run) -> None:
+    """Have every invoice that is final here be final on Stripe."""
+    last = 0
+    while True:
+        with run.account.uow.reading() as tx:
+            pairs = stripe_invoices.unsent(tx, last, run.since, _BATCH)
+        if not pairs:
+            return
+        last = pairs[-1].invoice.id
+        _make_customers(run, pairs)
+        _go_on(run, [pair.invoice.id for pair in pairs], _MAKING)
+        run.advance(len(pairs))
+
+
+def _make_customers(run: Run, pairs: Sequence[Pair]) -> None:
+    """Have the users of invoices be customers: one may have been deleted since."""
+    if run.dry:
+        return
+    keys = {pair.invoice.user_key for pair in pairs}
+    with run.account.uow.reading() as tx:
+        known = stripe_links.by_local_ids(tx, CUSTOMER, sorted(map(str, keys)))
+    missing = {key for key in keys if str(key) not in known}
+    if missing:
+        stripe_customers.sync(run, sorted(missing))
+
+
+def _go_on(run: Run, ids: Sequence[int], allowed: Container[str]) -> None:
+    """Take invoices as far as they go now by steps of some kinds."""
+    left = list(ids)
+    refreshed: set[int] = set()
+    for _ in range(_MOST_STEPS):
+        gathered = _gather(run, left, allowed)
+        if run.dry:
+            _rehearse(run, gathered)
+            return
+        wishes = _wishes(run, gathered)
+        if not wishes:
+            return
+        answers, unknown = _send(run, gathered, wishes)
+        left = [number for number in answers if answers[number] is None]
+        for number, problem in answers.items():
+            if problem is None:
+                continue
+            looked = number in refreshed or number in unknown
+            if not looked and _has_changed(run, gathered.pairs[number]):
+                # It stands otherwise than was known: what is to be done is decided anew.
+                refreshed.add(number)
+                left.append(number)
+            else:
+                _report(run, gathered, number, problem)
+
+
+def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> _Gathered:
+    with run.account.uow.reading() as tx:
+        pairs = {pair.invoice.id: pair for pair in stripe_invoices.by_ids(tx, ids)}
+        found = {
+            number: step
+            for number, pair in pairs.items()
+            if (step := _step_of(pair)) in allowed and step
+        }
+        to_fill = [number for number, step in found.items() if step == steps.FILL]
+        keys = sorted({str(pairs[number].invoice.user_key) for number in found})
+        return _Gathered(
+            pairs,
+            found,
+            invoices.lines_of_all(tx, to_fill) if to_fill else {},
+            stripe_links.by_local_ids(tx, CUSTOMER, keys) if keys else {},
+        )
+
+
+def _step_of(pair: Pair) -> str | None:
+    row, found = pair
+    due = row.due if row.status != states.VOID else 0
+    if found is None:
+        return steps.next_step(row.status, due, None)
+    is_whole = found.remaining == row.total
+    there = There(found.stage, found.status, found.remaining, bool(found.collects), is_whole)
+    return steps.next_step(row.status, due, there)
+
+
+def _wishes(run: Run, gathered: _Gathered) -> dict[int, Wish]:
+    """Return what is to be sent for each invoice; what cannot be is held up, with the reason."""
+    wishes = {}
+    for number, step in gathered.steps.items():
+        pair = gathered.pairs[number]
+        try:
+            wishes[number] = _wish(run, gathered, pair, step)
+        except ValueError as error:
+            _hold(run, pair, str(error))
+            _report(run, gathered, number, str(error))
+    return wishes
+
+
+def _wish(run: Run, gathered: _Gathered, pair: Pair, step: str) -> Wish:
+    row, there = pair
+    target, operation = f"invoice/{row.id}", _OPERATIONS[step]
+    stripe_id = "" if there is None or there.stripe_id is None else there.stripe_id
+    wanted: Mapping[str, Any] = {}
+    match step:
+        case steps.CREATE:
+            wanted = _head(run, gathered, row)
+        case steps.FILL:
+            wanted = _filling(gathered, row)
+        case steps.FINALIZE:
+            collects = steps.collects_at_once(row.due, row.total)
+            wanted = parameters.finalize(collects=collects)
+        case steps.PAID_ELSEWHERE:
+            wanted = parameters.paid_elsewhere()
+        case steps.COLLECT:
+            wanted = {"auto_advance": True}
+        case steps.PART_ELSEWHERE:
+            return _part(run, gathered, pair)
+        case _:
+            pass
+    return Wish(target, operation, dict(wanted), stripe_id)
+
+
+def _head(run: Run, gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
+    link = gathered.customers.get(str(row.user_key))
+    if link is None:
+        raise ValueError("its user is no customer on Stripe yet")
+    for amount in (row.subtotal, row.tax, row.credits, row.total):
+        to_stripe(amount, row.currency)
+    now = run.account.now
+    # Stripe takes no due date that has passed: what is overdue here is due there at once.
+    due = None if row.due_date is None else max(row.due_date, now + 3600)
+    head = InvoiceHead(
+        customer=link.stripe_id,
+        number=row.invoice_number or "",
+        currency=row.currency,
+        due_date=due,
+        method=link.detail,
+        memo=row.memo,
+        metadata=parameters.metadata(
+            invoice=row.id, installation=run.account.installation, period=row.period
+        ),
+    )
+    return dict(parameters.invoice(head))
+
+
+def _filling(gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
+    found = [
+        (_described(line), to_stripe(line.amount, row.currency))
+        for line in gathered.lines.get(row.id, ())
+    ]
+    if row.tax:
+        percent = f" {row.tax_percent} %" if row.tax_percent else ""
+        found.append((f"{row.tax_name or 'Tax'}{percent}", to_stripe(row.tax, row.currency)))
+    if row.credits:
+        found.append(("Credits", -to_stripe(row.credits, row.currency)))
+    return dict(parameters.lines(found))
+
+
+def _described(line: LineRow) -> str:
+    if line.quantity is None or line.unit_price is None:
+        return line.description
+    return f"{line.description}: {line.quantity} at {line.unit_price}"
+
+
+def _part(run: Run, gathered: _Gathered, pair: Pair) -> Wish:
+    row, there = pair
+    if there is None:
+        raise LookupError(row.id)
+    link = gathered.customers.get(str(row.user_key))
+    if link is None:
+        raise ValueError("its user is no customer on Stripe any more")
+    amount = to_stripe(there.remaining - row.due, row.currency)
+    wanted = parameters.part_paid_elsewhere(
+        amount, row.currency, link.stripe_id, run.account.now, row.invoice_number or str(row.id)
+    )
+    # Named by what it changes: reported once, however often it is tried to count it.
+    target = f"invoice/{row.id}/{there.remaining}-{row.due}"
+    return Wish(target, "payment_record.report", dict(wanted))
+
+
+def _send(
+    run: Run, gathered: _Gathered, wishes: Mapping[int, Wish]
+) -> tuple[dict[int, str | None], set[int]]:
+    """Send wishes; return for each invoice what is in its way, None where it can go on.
+
+    In the set are those of which nobody knows whether it was done.
+    """
+    unknown: set[int] = set()
+    by_target = {wish.target: number for number, wish in wishes.items()}
+    found: dict[int, str | None] = {}
+
+    def record(tx: Transaction, answer: Answer) -> None:
+        number = by_target[answer.wish.target]
+        found[number] = _record(tx, run, gathered.pairs[number], answer)
+
+    records = _known_records(run, [w for w in wishes.values() if w.operation.startswith("pay")])
+    first = [wish for wish in wishes.values() if wish.target not in records]
+    with run.account.uow.batch() as tx:
+        (ticket,) = state.take_tickets(tx, 1)
+    run.tickets = ticket
+
+    def still(tx: Transaction) -> set[str]:
+        pairs = stripe_invoices.by_ids(tx, sorted(by_target.values()))
+        same = {pair.invoice.id for pair in pairs if pair == gathered.pairs[pair.invoice.id]}
+        return {target for target, number in by_target.items() if number in same}
+
+    for answer in run.sender.send(first, record, still):
+        number = by_target[answer.wish.target]
+        if answer.is_open:
+            found[number] = answer.problem
+            unknown.add(number)
+        elif answer.wish.operation == "payment_record.report" and answer.result is not None:
+            records[answer.wish.target] = str(answer.result["id"])
+    for answer in run.sender.send(_countings(gathered, by_target, records), record, still):
+        if answer.is_open:
+            found[by_target[answer.wish.target]] = answer.problem
+            unknown.add(by_target[answer.wish.target])
+    for number, problem in found.items():
+        if problem is None:
+            _report_step(run, gathered, number)
+    return found, unknown
+
+
+def _countings(
+    gathered: _Gathered, by_target: Mapping[str, int], records: Mapping[str, str]
+) -> list[Wish]:
+    """Return that payments which were reported count for their invoices."""
+    return [
+        Wish(
+            target,
+            "invoice.attach_payment",
+            {"payment_record": made},
+            _stripe_id(gathered, by_target[target]),
+        )
+        for target, made in records.items()
+    ]
+
+
+def _stripe_id(gathered: _Gathered, number: int) -> str:
+    there = gathered.pairs[number].there
+    return "" if there is None or there.stripe_id is None else there.stripe_id
+
+
+def _known_records(run: Run, wishes: Sequence[Wish]) -> dict[str, str]:
+    """Return the payments that an earlier run has reported and not counted yet, by target."""
+    if not wishes:
+        return {}
+    with run.account.uow.reading() as tx:
+        known = stripe_requests.last_of(tx, [wish.target for wish in wishes])
+    return {
+        target: row.result
+        for (target, operation), row in known.items()
+        if operation == "payment_record.report" and row.result
+    }
+
+
+def _record(tx: Transaction, run: Run, pair: Pair, answer: Answer) -> str | None:
+    """Keep what an answer says of an invoice; return what is in its way."""
+    row, there = pair
+    if answer.result is None:
+        stripe_invoices.set_problem(tx, row.id, answer.problem or "")
+        return answer.problem
+    if answer.wish.operation == "payment_record.report":
+        return None
+    found = read_invoice(answer.result)
+    there = there or StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
+    if answer.wish.operation == "invoice.create":
+        there = there._replace(stage=steps.CREATED)
+    stand = stripe_mirror.standing(run.account, there, found)
+    if answer.wish.operation == "invoice.add_lines":
+        stand = stand._replace(stage=steps.FILLED)
+        total = from_stripe(found.total, row.currency)
+        if total != row.total:
+            problem = _unlike(row, total)
+            # It stays a draft there, which nobody is asked to pay, until the next run.
+            stripe_invoices.put(tx, [stand._replace(stage=steps.ODD, problem=problem)])
+            return problem
+    if answer.wish.operation == "invoice.delete" and row.status != states.VOID:
+        stand = StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
+    seen = Seen("invoice", found.id, run.tickets, found.status)
+    if state.is_newest(tx, seen, run.account.now) or found.status == steps.DRAFT:
+        stripe_invoices.put(tx, [stand])
+    return None
+
+
+def _unlike(row: InvoiceRow, total: int) -> str:
+    there, here = (format_minor(amount, row.currency) for amount in (total, row.total))
+    return f"its lines add up to {there} {row.currency} on Stripe and to {here} here"
+
+
+def _has_changed(run: Run, pair: Pair) -> bool:
+    """Look how an invoice that was refused stands; tell whether otherwise than was known."""
+    there = pair.there
+    if there is None or there.stripe_id is None:
+        return False
+    before = _standing(there)
+    stripe_inbox.refresh(run.account, "invoice", there.stripe_id)
+    with run.account.uow.reading() as tx:
+        (again,) = stripe_invoices.by_ids(tx, [pair.invoice.id])
+    return again.there is not None and _standing(again.there) != before
+
+
+def _standing(there: StripeInvoiceRow) -> tuple[str, str, int]:
+    return there.stage, there.status, there.remaining
+
+
+def _hold(run: Run, pair: Pair, problem: str) -> None:
+    if not run.dry:
+        with run.account.uow.batch() as tx:
+            stripe_invoices.set_problem(tx, pair.invoice.id, problem)
+
+
+def _change(gathered: _Gathered, number: int, action: str) -> Change:
+    row = gathered.pairs[number].invoice
+    amount = format_minor(row.total, row.currency)
+    return Change(
+        "invoice", action, "stripe", row.user_id, row.invoice_number or str(row.id), amount
+    )
+
+
+def _report(run: Run, gathered: _Gathered, number: int, problem: str) -> None:
+    step = gathered.steps.get(number, steps.CREATE)
+    run.tell(_change(gathered, number, _TOLD.get(step, "create")), problem)
+
+
+def _report_step(run: Run, gathered: _Gathered, number: int) -> None:
+    action = _TOLD.get(gathered.steps[number])
+    if action is not None:
+        run.tell(_change(gathered, number, action))
+
+
+def _rehearse(run: Run, gathered: _Gathered) -> None:
+    for number, step in gathered.steps.items():
+        change = _change(gathered, number, _TOLD.get(step, "create"))
+        row = gathered.pairs[number].invoice
+        try:
+            for amount in (row.subtotal, row.tax, row.credits, row.total):
+                to_stripe(amount, row.currency)
+        except ValueError as error:
+            change = change._replace(action="hold", detail=str(error))
+        run.tell(change)

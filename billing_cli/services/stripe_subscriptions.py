@@ -1,0 +1,178 @@
+"""Subscriptions that Stripe bills, as they are there: who holds which plan from when to when.
+
+Stripe has the last word on them. Their fees are Stripe's from their start on, overage stays ours.
+When a plan was changed is what the events about the subscription say, all of them together, so
+that it does not matter in what order they came.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, NamedTuple
+
+from billing_cli.errors import ConflictError
+from billing_cli.pricing.chains import continued, cut
+from billing_cli.pricing.stripe_objects import Subscription, read_subscription
+from billing_cli.pricing.subscriptions import Phase, charged_here, plan_of
+from billing_cli.pricing.timelines import FOREVER
+from billing_cli.services.restating import changed, plans_changed
+from billing_cli.services.subscription_action import by_number
+from billing_cli.services.subscription_rows import notice
+from billing_cli.store import outbox, stripe_events, stripe_links, subscriptions
+from billing_cli.store.stripe_links import PRICE, PRODUCT
+from billing_cli.store.subscriptions import NewSubscription
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from billing_cli.services.stripe_access import Account
+    from billing_cli.store.subscriptions import SubscriptionRow
+    from billing_cli.store.unit_of_work import Transaction
+
+SOURCE = "stripe"
+# Not paid for even once: nothing is held.
+_UNBEGUN = {"incomplete", "incomplete_expired"}
+
+
+class Step(NamedTuple):
+    """From an instant on a plan is held."""
+
+    start: int
+    plan_id: str
+
+
+def apply(tx: Transaction, account: Account, found: Subscription) -> str | None:
+    """Bring a subscription up to date here; return why it is none of ours, if it is not.
+
+    Raises :class:`ConflictError` for one to something that is none of our plans.
+    """
+    if found.status in _UNBEGUN:
+        return f"it is {found.status}: nothing was paid"
+    user = None if found.customer is None else stripe_links.user_of(tx, found.customer)
+    if user is None:
+        return "its customer is none of our users"
+    start = found.start or found.created
+    steps = list(_steps(tx, account, found, start))
+    row = subscriptions.by_stripe_id(tx, found.id) or _adopted(tx, user[0], start)
+    if row is None:
+        new = NewSubscription(*user, SOURCE, account.now, start, FOREVER, steps[0].plan_id)
+        # The phase is made below, in one with the others.
+        (number,) = subscriptions.add(tx, [new])
+        subscriptions.replace_phases(tx, number, [])
+        row = by_number(tx, number, account.now).row
+    _hold(tx, account, found, row, steps)
+    return None
+
+
+def _adopted(tx: Transaction, user_key: int, start: int) -> SubscriptionRow | None:
+    """Return the subscription of ours that goes over to Stripe: the one held then, or later."""
+    held = subscriptions.phases_of(tx, [user_key]).get(user_key, [])
+    phase = next((phase for phase in held if phase.end > start), None)
+    row = None if phase is None else subscriptions.by_id(tx, phase.subscription_id)
+    return row if row is not None and row.stripe_subscription_id is None else None
+
+
+def _hold(
+    tx: Transaction,
+    account: Account,
+    found: Subscription,
+    row: SubscriptionRow,
+    steps: Sequence[Step],
+) -> None:
+    """Give a subscription the phases that Stripe's says, and mark what that makes wrong."""
+    key, history = row.user_key, account.history
+    before = subscriptions.phases_of(tx, [key]).get(key, [])
+    before_here = charged_here(before, subscriptions.charged_by_stripe(tx, [key]))
+    own = [phase for phase in before if phase.subscription_id == row.id]
+    start = steps[0].start
+    chain = cut(own, start)
+    end = _end(found)
+    for step, following in zip(steps, [*(s.start for s in steps[1:]), end], strict=True):
+        until = min(following, end)
+        if step.start < until:
+            added = Phase(key, row.id, step.start, until, step.plan_id, first=False)
+            chain = continued(chain, added)
+    _cut_others(tx, before, row.id, start)
+    subscriptions.replace_phases(tx, row.id, chain)
+    subscriptions.give_to_stripe(tx, row.id, found.id, start)
+    ends = found.canceled_at if end < FOREVER else None
+    subscriptions.set_canceled_at(tx, row.id, ends or (end if end < FOREVER else None))
+    after = subscriptions.phases_of(tx, [key]).get(key, [])
+    plans_changed(tx, history, history, changed(key, before, after), account.now)
+    after_here = charged_here(after, subscriptions.charged_by_stripe(tx, [key]))
+    plans_changed(tx, history, history, changed(key, before_here, after_here), account.now)
+    if before != after or row.stripe_subscription_id != found.id:
+        _tell(tx, account, row, steps, end)
+
+
+def _end(found: Subscription) -> int:
+    return found.ended_at or found.cancel_at or FOREVER
+
+
+def _cut_others(tx: Transaction, phases: Sequence[Phase], number: int, start: int) -> None:
+    """End the user's other subscriptions where this one begins: one plan is held at a time."""
+    others = {phase.subscription_id for phase in phases if phase.end > start} - {number}
+    for other in sorted(others):
+        own = [phase for phase in phases if phase.subscription_id == other]
+        subscriptions.replace_phases(tx, other, cut(own, start))
+
+
+def _steps(tx: Transaction, account: Account, found: Subscription, start: int) -> Iterator[Step]:
+    """Yield which plan was held from when on, as all events and the present state say."""
+    last: str | None = None
+    told = list(_told(tx, found.id))
+    current = _plan_of(tx, found)
+    if current is None:
+        raise ConflictError(
+            f"the price of subscription {found.id} is that of no plan",
+            "billing stripe sync makes the prices of the plans; use one of these",
+        )
+    if not told:
+        told = [(start, current)]
+    elif told[-1][1] != current:
+        # Nothing orders the events of one second: the present state came last.
+        within = [one for one in told if one == (told[-1][0], current)]
+        told = [one for one in told if one not in within] + (within or [(account.now, current)])
+    for at, plan_id in told:
+        if plan_id != last:
+            yield Step(start if last is None else max(at, start), plan_id)
+            last = plan_id
+
+
+def _told(tx: Transaction, stripe_id: str) -> Iterator[tuple[int, str]]:
+    """Yield when and to which plan a subscription was changed, as its events say."""
+    for event in stripe_events.about(tx, "subscription", stripe_id):
+        try:
+            said = json.loads(event.payload)["data"]["object"]
+            plan = _plan_of(tx, read_subscription(said))
+        except (ValueError, KeyError, TypeError):
+            # A thin event says nothing of the kind.
+            continue
+        if plan is not None:
+            yield event.created, plan
+
+
+def _plan_of(tx: Transaction, found: Subscription) -> str | None:
+    """Return the plan that a subscription is to: by its price, its product, or what we said."""
+    for item in found.items:
+        for kind, stripe_id in ((PRICE, item.price), (PRODUCT, item.product)):
+            if stripe_id is not None:
+                link = stripe_links.by_stripe_ids(tx, kind, [stripe_id]).get(stripe_id)
+                if link is not None:
+                    return link.local_id.partition("/")[0]
+    return None
+
+
+def _tell(
+    tx: Transaction, account: Account, row: SubscriptionRow, steps: Sequence[Step], end: int
+) -> None:
+    """Have others told of what changed."""
+    history, now = account.history, account.now
+    at, plan_id = steps[-1]
+    verb = "changed" if row.stripe_subscription_id else "created"
+    if end < FOREVER:
+        verb, at = "canceled", end
+    plan = plan_of(history, plan_id, steps[-1].start)
+    found = notice(history, row, verb, plan, at, now)
+    told_as = f"{found.identity}/stripe/{plan_id}/{at}"
+    outbox.tell(tx, [found._replace(identity=told_as)], now)
