@@ -154,6 +154,18 @@ def test_late_usage_is_billed_as_a_correction_that_names_its_period(invoke: Invo
     assert made(invoke, "--finalize", at=MARCH) == []
 
 
+def test_a_correction_on_a_draft_outlives_a_later_invoice(invoke: Invoke) -> None:
+    take_in(invoke, *DAY, at=FEB)
+    made(invoke, "--finalize")
+    late = session("2025-01-20T00:00:00Z", "2025-01-20T10:00:00Z", "s2")
+    later = [session(f"2025-0{n}-03T00:00:00Z", f"2025-0{n}-03T01:00:00Z", f"m{n}") for n in (2, 3)]
+    take_in(invoke, *late, *later[0], *later[1], at=APRIL)
+    assert made(invoke, "--period", "2025-02", at=APRIL) == ["0.77"]
+    assert made(invoke, "--period", "2025-03", "--finalize", at=APRIL) == ["0.07"]
+    assert made(invoke, "--finalize", at=APRIL) == ["0.77"]
+    assert made(invoke, "--finalize", at=APRIL) == []
+
+
 SHORTER = event("terminated", "2025-01-10T10:00:00Z")
 """The day was ten hours: 0.98 too much was billed."""
 
