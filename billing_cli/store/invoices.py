@@ -219,6 +219,22 @@ def correction_units(tx: Transaction, ids: Sequence[int]) -> list[tuple[int, int
     ]
 
 
+def ranges_billed_anew(tx: Transaction, ids: Sequence[int]) -> list[InvoiceRow]:
+    """Return the void custom invoices among some, and superseded ones that some corrected."""
+    subquery, parameter = tx.numbers(ids)
+    return [
+        InvoiceRow(*row)
+        for row in tx.rows(
+            f"SELECT {_ALL} FROM billing_invoices i WHERE i.kind = 'custom' AND "
+            f"(i.id IN {subquery} OR i.superseded_by IS NOT NULL AND i.id IN "
+            "(SELECT l.unit_invoice FROM billing_invoice_lines l WHERE l.kind = 'correction' "
+            f"AND l.invoice_id IN {subquery})) ORDER BY i.id",
+            parameter,
+            parameter,
+        )
+    ]
+
+
 def next_id(tx: Transaction) -> int:
     """Return the id for a new invoice."""
     value: int = tx.value("SELECT COALESCE(MAX(id), 0) + 1 FROM billing_invoices")

@@ -289,6 +289,22 @@ def test_a_custom_draft_keeps_its_time_when_the_regular_invoice_comes_first(
     assert [row["total"] for row in finalized] == ["3.36"]
 
 
+def test_a_voided_running_range_is_billed_once(invoke: Invoke) -> None:
+    forty_days = session("2025-01-01T00:00:00Z", "2025-02-10T00:00:00Z")
+    take_in(invoke, *forty_days, at=APRIL)
+    custom = ("--from", "2025-01-15", "--to", "2025-02-03")
+    assert made(invoke, *custom, at="2025-01-20T00:00:00Z") == ["8.40"]
+    invoke("invoice", "void", "1", "--reason", "Too early", at=MARCH).ok()
+    # February has what the draft did not hold, as late usage.
+    assert made(invoke, "--finalize", at=MARCH) == ["23.52", "35.28"]
+    for invoice in "45":
+        assert made(invoke, *custom, "--finalize", at=MARCH) == ["8.40"]
+        assert made(invoke, *custom, "--finalize", at=MARCH) == []
+        if invoice == "4":
+            invoke("invoice", "void", invoice, "--reason", "Wrong address", at=MARCH).ok()
+    assert made(invoke, "--finalize", at=APRIL) == []
+
+
 def test_a_voided_custom_invoice_can_be_billed_again(invoke: Invoke) -> None:
     take_in(invoke, event("created", "2025-01-01T00:00:00Z"), at=FEB)
     custom = ("--from", "2025-01-10", "--to", "2025-01-11", "--finalize")
