@@ -124,6 +124,19 @@ def draft_users(tx: Transaction, kind: str, start: int, end: int) -> set[int]:
     }
 
 
+def draft_starts(tx: Transaction, start: int, end: int) -> list[int]:
+    """Return the starts of the periods overlapping a range of which there are regular drafts."""
+    return [
+        row[0]
+        for row in tx.rows(
+            "SELECT DISTINCT period_start FROM billing_invoices WHERE status = 'draft' "
+            f"AND kind = '{REGULAR}' AND period_start < ? AND period_end > ? ORDER BY period_start",
+            end,
+            start,
+        )
+    ]
+
+
 def first_draft_start(tx: Transaction) -> int | None:
     """Return the start of the first period that has a draft."""
     value: int | None = tx.value(

@@ -273,6 +273,16 @@ def test_a_custom_range_is_no_longer_there_for_the_regular_invoice(invoke: Invok
     assert invoke("db", "check").exit_code == 0
 
 
+def test_a_custom_range_leaves_a_regular_draft_that_is_there(invoke: Invoke) -> None:
+    take_in(invoke, event("created", "2025-01-01T00:00:00Z"), at=FEB)
+    assert made(invoke) == ["52.08"]
+    assert made(invoke, "--from", "2025-01-10", "--to", "2025-01-11", "--finalize") == ["3.36"]
+    assert totals(invoke) == [
+        (JANUARY, None, "48.72", "draft"),
+        ("2025-01-10..2025-01-11", "INV-2025-000001", "3.36", "sent"),
+    ]
+
+
 def test_a_custom_range_of_decades(invoke: Invoke) -> None:
     take_in(invoke, *DAY, at=FEB)
     assert made(invoke, "--from", "1970-01-01", "--to", "2025-01-31") == ["1.68"]
