@@ -25,7 +25,7 @@ _LISTED = (
     Column("user_id"),
     Column("occurred_at"),
     Column("recorded_at", wide=True),
-    Column("data"),
+    Column("data", wide=True),
 )
 _TOLD = (Column("id"), Column("event"), Column("timestamp"), Column("data"))
 _SHORT = 60

@@ -20,6 +20,7 @@ from billing_cli.options import (
     PeriodOption,
     parse_date_or_moment,
     parse_period,
+    parse_text,
 )
 from billing_cli.output import OutputFormat, Section, emit_object, message, progress, rehearsed
 
@@ -92,7 +93,7 @@ def _joined(arguments: Sequence[str]) -> Iterator[str]:
                 if count > _WORDS["--add-line"]:
                     expected = f"the line's number, {expected}"
                 raise UsageError(f"{argument} needs {expected}")
-            yield _BETWEEN.join(words)
+            yield _BETWEEN.join(parse_text(word, argument) for word in words)
 
 
 @cli.command(cls=_EditCommand)
@@ -120,7 +121,7 @@ def edit(
         added=tuple(_pair(text) for text in add_line or ()),
         changed=tuple(_numbered(text) for text in change_line or ()),
         removed=tuple(remove_line or ()),
-        memo=memo,
+        memo=None if memo is None else parse_text(memo, "--memo"),
         due=None if due_date is None else _due(due_date),
     )
     if wanted == service.Edit():

@@ -29,7 +29,7 @@ _COLUMNS = (
     Column("id"),
     *_TERMS,
     Column("holders", numeric=True),
-    Column("coming", numeric=True),
+    Column("coming", numeric=True, wide=True),
     Column("version", numeric=True, wide=True),
 )
 _VERSIONS = (

@@ -17,6 +17,7 @@ from billing_cli.options import (
     UsersOption,
     parse_date,
     parse_moment,
+    parse_reason,
 )
 from billing_cli.output import Column, OutputFormat, emit, message, progress, rehearsed, warn
 
@@ -175,7 +176,8 @@ def suspend(
     from billing_cli.services import suspensions as service
 
     app: App = context.obj
-    emit([service.suspend(app, user, reason)], _SUSPENSIONS, output)
+    why = parse_reason(reason, "the suspension")
+    emit([service.suspend(app, user, why)], _SUSPENSIONS, output)
 
 
 @cli.command()
@@ -190,7 +192,8 @@ def resume(
     from billing_cli.services import suspensions as service
 
     app: App = context.obj
-    emit(service.resume(app, user, reason), _SUSPENSIONS, output)
+    why = parse_reason(reason, "the suspension")
+    emit(service.resume(app, user, why), _SUSPENSIONS, output)
 
 
 def _parse_begin(text: str) -> int | date:

@@ -50,6 +50,8 @@ class Batch:
     manual: dict[int, list[ManualLine]] = field(default_factory=dict)
     """By the id of a draft."""
     billed: dict[UnitKey, Billed] = field(default_factory=lambda: defaultdict(Billed))
+    on_drafts: set[UnitKey] = field(default_factory=set)
+    """Units that other drafts say something about, which a refresh may change."""
     _terms: Terms = field(init=False)
 
     def __post_init__(self) -> None:
@@ -95,7 +97,10 @@ class Batch:
         for line in invoices.lines_about(tx, keys, sorted(starts)):
             if line.invoice_id in own or self._releases(line):
                 continue
-            billed = self.billed[line.user_key, line.unit_start, line.unit_invoice]
+            key = line.user_key, line.unit_start, line.unit_invoice
+            if line.invoice_status == "draft":
+                self.on_drafts.add(key)
+            billed = self.billed[key]
             count = billed.hold if line.invoice_status == "void" else billed.add
             count((line.item, line.unit_price), load_parts(line.parts), line.amount)
 
@@ -131,6 +136,19 @@ class Batch:
         """
         live = self.live.get(user_key)
         return self.target.kind == REGULAR and live is not None and live.status == "void"
+
+    def settled(self, user_key: int) -> list[tuple[int, int]]:
+        """Return the restatement hints that a final invoice of a user answers for good.
+
+        Those stay that another draft has lines about: refreshed, it has to find them again.
+        """
+        about = [self.target.unit(0)._replace(invoice=None)]
+        about += [restated.unit for restated in self.gathered.restated.get(user_key, ())]
+        open_units = [u for u in about if (user_key, u.start, u.invoice) in self.on_drafts]
+        calendar = self.history.calendar
+        kept = {p.start for u in open_units for p in calendar.between(u.start, u.end)}
+        hints = self.gathered.settled.get(user_key, ())
+        return [(user_key, start) for start in hints if start not in kept]
 
     def tax_of(self, user_key: int) -> Tax | None:
         """Return the tax of a user's invoice."""

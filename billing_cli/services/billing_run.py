@@ -100,7 +100,7 @@ class BillingRun:
                 if batch.is_held_back(user_key):
                     held_back.append((user_key, self._target.start))
                 continue
-            settled += [(user_key, start) for start in gathered.settled.get(user_key, ())]
+            settled += batch.settled(user_key)
             number = draft.id if draft else next_id
             found = batch.content(user_key, number, self._currency)
             if found is None:

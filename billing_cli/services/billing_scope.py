@@ -147,6 +147,8 @@ def _restated(
     These are units that ended by the target's end and are billed, or closed, already; units that
     a released invoice corrected are looked at again, since its corrections are undone; so are
     custom ranges in the target that were voided, perhaps as drafts that did not hold all of it.
+    Of ranges that are released nothing is right any more: the target has their time, so what
+    later invoices billed of them as late usage goes back.
     """
     hints = {
         (user, start)
@@ -166,9 +168,13 @@ def _restated(
     found = [
         (user, Restated(unit, spans))
         for user, unit, spans in _billed_units(tx, history, target, asked)
-        # What is released is billed with the target itself.
         if unit.invoice not in released
     ]
+    if released:
+        found += [
+            (row.user_key, Restated(Unit(row.period_start, row.period_end, row.id, row.period), []))
+            for row in invoices.ranges_billed_anew(tx, sorted(released))
+        ]
     _sum_restated(tx, history, found)
     by_user: dict[int, list[Restated]] = defaultdict(list)
     for user, unit_found in sorted(found, key=lambda pair: (pair[0], pair[1].unit[:2])):

@@ -131,7 +131,9 @@ class Ingestion:
                 source = self.stdin if name == STDIN else Path(name)
                 if source is None:
                     raise UsageError("standard input is closed", "name the files to take in")
-                self._file("standard input" if name == STDIN else name, source)
+                # A file's name need not be text; a name for it that can be stored has to be.
+                shown = name.encode(errors="backslashreplace").decode()
+                self._file("standard input" if name == STDIN else shown, source)
                 self.report.files += 1
         return self.report
 

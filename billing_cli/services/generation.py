@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -164,7 +164,20 @@ class Generation:
             meter = partial(self._meter, target.end)
             report.ids += BillingRun(self.uow, rules, target, meter, self.advance).run()
             report.periods.append(target.name)
+            if target.kind == CUSTOM:
+                self._refresh_around(target, replace(rules, finalize=False))
         return report
+
+    def _refresh_around(self, taken: Target, rules: Rules) -> None:
+        """Bring the regular drafts that overlap a range up to date: its time is theirs no more."""
+        with self.uow.reading() as tx:
+            starts = invoices.draft_starts(tx, taken.start, taken.end)
+        for period in map(self.history.calendar.containing, starts):
+            target = Target(period.name, period.start, period.end, REGULAR, explicit=False)
+            target = _drafts_only(target, taken.users)
+            self._meter(target.end)
+            meter = partial(self._meter, target.end)
+            BillingRun(self.uow, rules, target, meter, self.advance).run()
 
     def _check(self, target: Target, report: GenerateReport) -> None:
         if target.end <= self.now:

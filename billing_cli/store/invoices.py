@@ -139,6 +139,19 @@ def draft_users(tx: Transaction, kind: str, start: int, end: int) -> set[int]:
     }
 
 
+def draft_starts(tx: Transaction, start: int, end: int) -> list[int]:
+    """Return the starts of the periods overlapping a range of which there are regular drafts."""
+    return [
+        row[0]
+        for row in tx.rows(
+            "SELECT DISTINCT period_start FROM billing_invoices WHERE status = 'draft' "
+            f"AND kind = '{REGULAR}' AND period_start < ? AND period_end > ? ORDER BY period_start",
+            end,
+            start,
+        )
+    ]
+
+
 def first_draft_start(tx: Transaction) -> int | None:
     """Return the start of the first period that has a draft."""
     value: int | None = tx.value(
@@ -230,6 +243,22 @@ def correction_units(tx: Transaction, ids: Sequence[int]) -> list[tuple[int, int
         for user, start, end in tx.rows(
             "SELECT DISTINCT user_key, unit_start, unit_end FROM billing_invoice_lines "
             f"WHERE kind = 'correction' AND invoice_id IN {subquery}",
+            parameter,
+        )
+    ]
+
+
+def ranges_billed_anew(tx: Transaction, ids: Sequence[int]) -> list[InvoiceRow]:
+    """Return the void custom invoices among some, and superseded ones that some corrected."""
+    subquery, parameter = tx.numbers(ids)
+    return [
+        InvoiceRow(*row)
+        for row in tx.rows(
+            f"SELECT {_ALL} FROM billing_invoices i WHERE i.kind = 'custom' AND "
+            f"(i.id IN {subquery} OR i.superseded_by IS NOT NULL AND i.id IN "
+            "(SELECT l.unit_invoice FROM billing_invoice_lines l WHERE l.kind = 'correction' "
+            f"AND l.invoice_id IN {subquery})) ORDER BY i.id",
+            parameter,
             parameter,
         )
     ]

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.pricing.events import order_key
 from billing_cli.pricing.timelines import Anomaly, FoldEvent, Segment
+from billing_cli.store.names import can_be_stored
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -291,6 +292,8 @@ def list_sessions(
 
 def find_session(tx: Transaction, session_id: str) -> tuple[int, int | None, str | None] | None:
     """Return the key, the owner's key and the owner's name of a session that is known."""
+    if not can_be_stored(session_id):
+        return None
     row = tx.row(
         "SELECT s.session_key, s.user_key, u.user_id FROM billing_sessions s "
         "LEFT JOIN billing_users u ON u.user_key = s.user_key WHERE s.session_id = ?",

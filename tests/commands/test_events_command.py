@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from billing_cli.commands.events import _LISTED
 from billing_cli.pricing.notices import TYPES
+from billing_cli.tables import gather, terminal_table
 from tests.test_docs import PACKAGE, first_cells, page
 
 if TYPE_CHECKING:
@@ -105,3 +107,16 @@ def test_every_type_is_documented() -> None:
 
 def test_every_type_that_the_code_tells_is_known() -> None:
     assert types_in_code() <= set(TYPES)
+
+
+def test_the_longest_type_is_whole_on_a_terminal_of_eighty_cells() -> None:
+    longest = max(TYPES, key=len)
+    row: dict[str, object] = {
+        "id": "evt_12345",
+        "type": longest,
+        "user_id": "user-001",
+        "occurred_at": "2025-01-01T00:00:00Z",
+        "recorded_at": "2025-01-01T00:00:00Z",
+        "data": {"amount": "1.00", "user_id": "user-001"},
+    }
+    assert longest in terminal_table(gather([row], _LISTED, None, None), 80, colour=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import pty
 import subprocess
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.commands.support import session, take_in, totals, written
+from tests.commands.support import event, session, take_in, totals, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,6 +33,8 @@ NAMES = [
     "ünï 漢字 🙂",
 ]
 UNSAFE = {chr(code) for code in [*range(32), *range(127, 160)]} - {"\n"} | set("\u202e\u2066\u2028")
+
+LATIN = os.fsdecode("caf\xe9".encode("latin-1"))
 
 
 @pytest.fixture(name="run")
@@ -112,6 +115,33 @@ def test_names_of_files_are_harmless_too(sqlite_invoke: Invoke) -> None:
         sqlite_invoke("meter", "rejected", "list", "-o", "tsv").stdout,
     ):
         assert not UNSAFE & set(printed) - {"\t"}
+
+
+@pytest.mark.parametrize(
+    ("words", "exit_code", "reason"),
+    [
+        (["meter", "show", LATIN], 3, r"there is no session 'caf\udce9'"),
+        (["meter", "anomalies", "--session", LATIN], 3, r"there is no session 'caf\udce9'"),
+        (["quota", "suspend", "ann", "--reason", LATIN], 2, "--reason is not UTF-8"),
+        (["quota", "resume", "ann", "--reason", " "], 2, "--reason is empty"),
+        (["invoice", "edit", "1", "--memo", LATIN], 2, "--memo is not UTF-8"),
+        (["invoice", "edit", "1", "--add-line", LATIN, "5"], 2, "--add-line is not UTF-8"),
+    ],
+)
+def test_words_that_are_not_utf_8_are_no_bug(
+    sqlite_invoke: Invoke, words: list[str], exit_code: int, reason: str
+) -> None:
+    result = sqlite_invoke(*words, at=NOW)
+    assert (result.exit_code, result.stdout) == (exit_code, "")
+    assert result.stderr.startswith(f"error: {reason}\n")
+
+
+def test_a_file_whose_name_is_not_utf_8_is_taken(sqlite_invoke: Invoke) -> None:
+    written(sqlite_invoke.work / LATIN, "{}", event("created", "2025-01-10T00:00:00Z"))
+    result = sqlite_invoke("meter", "ingest", LATIN, "-o", "jsonl", at=NOW)
+    assert json.loads(result.stdout) == {"files": 1, "accepted": 1, "duplicate": 0, "rejected": 1}
+    (kept,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").ok().json()
+    assert kept["file"] == r"caf\udce9"
 
 
 def on_terminal(program: Path, run: CommandLine, *arguments: str) -> str:

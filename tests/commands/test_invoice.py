@@ -154,6 +154,18 @@ def test_late_usage_is_billed_as_a_correction_that_names_its_period(invoke: Invo
     assert made(invoke, "--finalize", at=MARCH) == []
 
 
+def test_a_correction_on_a_draft_outlives_a_later_invoice(invoke: Invoke) -> None:
+    take_in(invoke, *DAY, at=FEB)
+    made(invoke, "--finalize")
+    late = session("2025-01-20T00:00:00Z", "2025-01-20T10:00:00Z", "s2")
+    later = [session(f"2025-0{n}-03T00:00:00Z", f"2025-0{n}-03T01:00:00Z", f"m{n}") for n in (2, 3)]
+    take_in(invoke, *late, *later[0], *later[1], at=APRIL)
+    assert made(invoke, "--period", "2025-02", at=APRIL) == ["0.77"]
+    assert made(invoke, "--period", "2025-03", "--finalize", at=APRIL) == ["0.07"]
+    assert made(invoke, "--finalize", at=APRIL) == ["0.77"]
+    assert made(invoke, "--finalize", at=APRIL) == []
+
+
 SHORTER = event("terminated", "2025-01-10T10:00:00Z")
 """The day was ten hours: 0.98 too much was billed."""
 
@@ -261,6 +273,16 @@ def test_a_custom_range_is_no_longer_there_for_the_regular_invoice(invoke: Invok
     assert invoke("db", "check").exit_code == 0
 
 
+def test_a_custom_range_leaves_a_regular_draft_that_is_there(invoke: Invoke) -> None:
+    take_in(invoke, event("created", "2025-01-01T00:00:00Z"), at=FEB)
+    assert made(invoke) == ["52.08"]
+    assert made(invoke, "--from", "2025-01-10", "--to", "2025-01-11", "--finalize") == ["3.36"]
+    assert totals(invoke) == [
+        (JANUARY, None, "48.72", "draft"),
+        ("2025-01-10..2025-01-11", "INV-2025-000001", "3.36", "sent"),
+    ]
+
+
 def test_a_custom_range_of_decades(invoke: Invoke) -> None:
     take_in(invoke, *DAY, at=FEB)
     assert made(invoke, "--from", "1970-01-01", "--to", "2025-01-31") == ["1.68"]
@@ -275,6 +297,22 @@ def test_a_custom_draft_keeps_its_time_when_the_regular_invoice_comes_first(
     assert made(invoke, "--from", "2025-01-10", "--to", "2025-01-11") == ["3.36"]
     finalized = invoke("invoice", "finalize", "1", "-o", "json", at=FEB).ok().json()
     assert [row["total"] for row in finalized] == ["3.36"]
+
+
+def test_a_voided_running_range_is_billed_once(invoke: Invoke) -> None:
+    forty_days = session("2025-01-01T00:00:00Z", "2025-02-10T00:00:00Z")
+    take_in(invoke, *forty_days, at=APRIL)
+    custom = ("--from", "2025-01-15", "--to", "2025-02-03")
+    assert made(invoke, *custom, at="2025-01-20T00:00:00Z") == ["8.40"]
+    invoke("invoice", "void", "1", "--reason", "Too early", at=MARCH).ok()
+    # February has what the draft did not hold, as late usage.
+    assert made(invoke, "--finalize", at=MARCH) == ["23.52", "35.28"]
+    for invoice in "45":
+        assert made(invoke, *custom, "--finalize", at=MARCH) == ["8.40"]
+        assert made(invoke, *custom, "--finalize", at=MARCH) == []
+        if invoice == "4":
+            invoke("invoice", "void", invoice, "--reason", "Wrong address", at=MARCH).ok()
+    assert made(invoke, "--finalize", at=APRIL) == []
 
 
 def test_a_voided_custom_invoice_can_be_billed_again(invoke: Invoke) -> None:
