@@ -46,7 +46,7 @@ _OVERLAP_SECONDS = 600
 _MOST_TYPES = 20
 # Of these the object itself is the answer; of a payment that came of it, another event tells.
 _OWN = {"invoice.finalized", "invoice.voided", "customer.updated", "credit_note.created"}
-_LARGEST_BODY = 5 * 1024 * 1024
+LARGEST_BODY = 5 * 1024 * 1024
 
 
 def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) -> bool:
@@ -109,7 +109,7 @@ def receive(app: App, body: bytes, signature: str | None) -> dict[str, object]:
             "there is no signing secret of the webhook",
             "set STRIPE_WEBHOOK_SECRET to the secret that Stripe shows for the endpoint: whsec_...",
         )
-    if len(body) > _LARGEST_BODY:
+    if len(body) > LARGEST_BODY:
         raise InvalidDataError("the event is larger than any of Stripe's", "nothing was kept")
     now = app.clock.now()
     try:
