@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from tests.stripe_server.state import Object
 
 # Stripe's test cards: what they are, and what becomes of a payment with them ("": it succeeds).
-# A code with "attach:" in front is already refused when the card is attached.
+# A code with "attach:" in front is already refused when the card is attached; with "dispute:" the
+# payment succeeds, and is disputed then.
 TEST_METHODS: Final = {
     "pm_card_visa": ("card", "4242", ""),
     "pm_card_mastercard": ("card", "4444", ""),
@@ -31,6 +32,8 @@ TEST_METHODS: Final = {
     "pm_card_visa_chargeDeclinedInsufficientFunds": ("card", "9995", "attach:insufficient_funds"),
     "pm_card_chargeDeclinedExpiredCard": ("card", "0069", "attach:expired_card"),
     "pm_card_authenticationRequired": ("card", "3184", "authentication_required"),
+    "pm_card_createDispute": ("card", "0259", "dispute:fraudulent"),
+    "pm_card_createDisputeInquiry": ("card", "1976", "dispute:fraudulent"),
     "pm_usBankAccount_success": ("us_bank_account", "6789", ""),
     "pm_usBankAccount_accountClosed": ("us_bank_account", "1113", "account_closed"),
     "pm_usBankAccount_insufficientFunds": ("us_bank_account", "2227", "insufficient_funds"),
@@ -82,8 +85,13 @@ def account_by_id(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
 
 @serves("POST", "/v1/customers")
 def create_customer(engine: Engine, params: dict[str, Any], *_ids: str) -> Object:
-    if method := params.get("payment_method"):
+    method = params.get("payment_method")
+    if method:
         check_attachable(engine, method)
+    settings = _invoice_settings({}, params.get("invoice_settings", {}))
+    default = settings.pop("default_payment_method")
+    if default and default != method:
+        raise missing("PaymentMethod", default, param="invoice_settings[default_payment_method]")
     made = engine.add(
         "customers",
         {
@@ -96,7 +104,7 @@ def create_customer(engine: Engine, params: dict[str, Any], *_ids: str) -> Objec
             "delinquent": False,
             "discount": None,
             "invoice_prefix": params.get("invoice_prefix") or engine.new_id("")[-8:].upper(),
-            "invoice_settings": _invoice_settings({}, params.get("invoice_settings", {})),
+            "invoice_settings": {**settings, "default_payment_method": None},
             "metadata": merge_metadata({}, params),
             "next_invoice_sequence": params.get("next_invoice_sequence", 1),
             "preferred_locales": params.get("preferred_locales", []),
@@ -106,7 +114,9 @@ def create_customer(engine: Engine, params: dict[str, Any], *_ids: str) -> Objec
     )
     engine.emit("customer.created", made)
     if method:
-        attach(engine, method, made["id"])
+        attached = attach(engine, method, made["id"])
+        if default:
+            made["invoice_settings"]["default_payment_method"] = attached["id"]
     return made
 
 

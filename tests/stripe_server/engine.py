@@ -15,7 +15,7 @@ from tests.stripe_server.errors import invalid, missing
 from tests.stripe_server.state import Object, State
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 PREFIXES: Final = {
     "cus": "customers",
@@ -138,7 +138,7 @@ class Engine:
     def get(self, table: str, key: str, *, param: str = "id") -> Object:
         """An object, or the error that there is none (400 where a parameter names it)."""
         row = self.state[table].rows.get(key)
-        if row is None:
+        if row is None or row.get("livemode", self.livemode) != self.livemode:
             raise missing(_NOUNS.get(table, table.removesuffix("s")), key, param=param)
         return row
 
@@ -188,15 +188,19 @@ class Engine:
 
     def page(self, url: str, table: str, params: dict[str, Any], filters: dict[str, Any]) -> Object:
         """A page of a table, newest first."""
-        return self.paged(
-            url,
-            params,
-            self.state[table].newest_first(
-                filters,
-                before=self._cursor(table, params, "starting_after"),
-                after=self._cursor(table, params, "ending_before"),
-            ),
-        )
+        return self.paged(url, params, self.newest(table, params, filters))
+
+    def newest(
+        self, table: str, params: dict[str, Any], filters: dict[str, Any]
+    ) -> Iterator[Object]:
+        """The objects from which a page is to be made, from its cursor on."""
+        for row in self.state[table].newest_first(
+            filters,
+            before=self._cursor(table, params, "starting_after"),
+            after=self._cursor(table, params, "ending_before"),
+        ):
+            if row.get("livemode", self.livemode) == self.livemode:
+                yield row
 
     def _cursor(self, table: str, params: dict[str, Any], name: str) -> str | None:
         key = params.get(name)

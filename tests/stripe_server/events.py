@@ -37,6 +37,8 @@ def list_events(engine: Engine, params: dict[str, Any], *_ids: str) -> Object:
             before=params.get("starting_after"),
             after=params.get("ending_before"),
         ):
+            if event["livemode"] != engine.livemode:
+                continue
             if event["created"] >= oldest and (not types or event["type"] in types):
                 yield event
 

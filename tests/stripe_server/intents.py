@@ -101,7 +101,7 @@ def attempt(engine: Engine, intent: Object, method: Object) -> None:
         engine.emit("payment_intent.processing", intent)
         for listener in PROCESSING:
             listener(engine, intent)
-    elif outcome:
+    elif outcome and not outcome.startswith("dispute:"):
         fail(engine, intent, outcome)
     else:
         succeed(engine, intent)

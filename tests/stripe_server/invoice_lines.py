@@ -67,7 +67,7 @@ def new_item(engine: Engine, owner: Object, given: dict[str, Any], path: str = "
         "quantity_decimal": str(quantity),
         "tax_rates": [],
         "test_clock": None,
-        # What the line says and the item does not: taken off before the item is kept.
+        # What the line says and the item does not: taken off when the item is kept.
         "tax_amounts": given.get("tax_amounts") or [],
     }
 
@@ -90,12 +90,21 @@ def _plain(amount: Decimal) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
+def keep_item(engine: Engine, item: Object) -> Object:
+    """Keep an item, which has an id then."""
+    taxes = item.pop("tax_amounts", [])
+    engine.add("invoiceitems", item)
+    if taxes:
+        engine.state.item_taxes[item["id"]] = taxes
+    engine.emit("invoiceitem.created", item)
+    return item
+
+
 def add_line(engine: Engine, invoice: Object, item: Object) -> Object:
     """Put an item on a draft, and give the line."""
-    taxes = [_tax(engine, tax) for tax in item.pop("tax_amounts", [])]
+    taxes = [_tax(engine, tax) for tax in engine.state.item_taxes.get(item["id"], [])]
     engine.change(item, invoice=invoice["id"])
     engine.state["invoiceitems"].reindex(item)
-    engine.emit("invoiceitem.created", item)
     parent = item["parent"] and item["parent"]["subscription_details"]
     details = {
         "invoice_item": item["id"],
@@ -103,32 +112,49 @@ def add_line(engine: Engine, invoice: Object, item: Object) -> Object:
         "proration_details": {"credited_items": None},
         "subscription": parent and parent["subscription"],
     }
+    if parent and parent["subscription_item"]:
+        kind = "subscription_item_details"
+        details["subscription_item"] = parent["subscription_item"]
+    else:
+        kind = "invoice_item_details"
+    return append_line(
+        engine,
+        invoice,
+        amount=item["amount"],
+        description=item["description"],
+        discountable=item["discountable"],
+        metadata=dict(item["metadata"]),
+        parent={
+            "invoice_item_details": None,
+            "subscription_item_details": None,
+            kind: details,
+            "type": kind,
+        },
+        period=item["period"],
+        pricing=item["pricing"],
+        quantity=item["quantity"],
+        taxes=taxes,
+    )
+
+
+def append_line(engine: Engine, invoice: Object, **fields: Any) -> Object:
+    """Put a line on a draft, after those that are there."""
     line = {
         "id": engine.new_id("il"),
         "object": "line_item",
-        "amount": item["amount"],
-        "currency": item["currency"],
-        "description": item["description"],
+        "currency": invoice["currency"],
         "discount_amounts": [],
-        "discountable": item["discountable"],
+        "discountable": True,
         "discounts": [],
         "invoice": invoice["id"],
-        "livemode": item["livemode"],
-        "metadata": dict(item["metadata"]),
-        "parent": {
-            "invoice_item_details": details,
-            "subscription_item_details": None,
-            "type": "invoice_item_details",
-        },
-        "period": item["period"],
+        "livemode": invoice["livemode"],
+        "metadata": {},
         "pretax_credit_amounts": [],
-        "pricing": item["pricing"],
-        "quantity": item["quantity"],
-        "quantity_decimal": item["quantity_decimal"],
-        "subtotal": item["amount"],
-        "taxes": taxes,
+        "quantity_decimal": str(fields["quantity"]),
+        "subtotal": fields["amount"],
+        "taxes": [],
+        **fields,
     }
-    # Stripe lists an invoice's lines newest first; those of one request in their order.
     engine.state.lines[invoice["id"]].append(line)
     return line
 
@@ -188,12 +214,9 @@ def create_item(engine: Engine, params: dict[str, Any], *_ids: str) -> Object:
         invoice = owner = engine.get("invoices", params["invoice"], param="invoice")
         if invoice["status"] != "draft":
             raise invalid("The invoice is no longer editable", code="invoice_not_editable")
-    item = engine.add("invoiceitems", new_item(engine, owner, params))
+    item = keep_item(engine, new_item(engine, owner, params))
     engine.change(customer, currency=customer["currency"] or item["currency"])
-    if invoice is None:
-        item.pop("tax_amounts")
-        engine.emit("invoiceitem.created", item)
-    else:
+    if invoice is not None:
         add_line(engine, invoice, item)
         sum_up(engine, invoice)
         engine.emit("invoice.updated", invoice, {})

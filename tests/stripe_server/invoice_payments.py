@@ -10,8 +10,13 @@ from tests.stripe_server.engine import EXPANDABLE, Engine, chosen, merge_metadat
 from tests.stripe_server.errors import invalid
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.stripe_server.state import Object
 
+# Told when an invoice is paid, cannot be, or is being paid: the subscriptions listen.
+PAID: Final[list[Callable[[Engine, Object], None]]] = []
+UNPAID: Final[list[Callable[[Engine, Object], None]]] = []
 _RETRY_AFTER: Final = 3 * 86_400
 
 
@@ -62,6 +67,8 @@ def mark_paid(engine: Engine, invoice: Object) -> None:
     engine.emit("invoice.updated", invoice, previous)
     engine.emit("invoice.paid", invoice)
     engine.emit("invoice.payment_succeeded", invoice)
+    for listener in PAID:
+        listener(engine, invoice)
 
 
 def withdraw(engine: Engine, invoice: Object, reason: str) -> None:
@@ -127,8 +134,20 @@ def _intent_failed(engine: Engine, intent: Object) -> None:
         )
         engine.emit("invoice.updated", invoice, previous)
         engine.emit("invoice.payment_failed", invoice)
+        for listener in UNPAID:
+            listener(engine, invoice)
 
 
+def _intent_processing(engine: Engine, intent: Object) -> None:
+    """A subscription is active while a bank debit for it is under way."""
+    for payment in engine.state["invoice_payments"].where(payment=intent["id"], status="open"):
+        invoice = engine.get("invoices", payment["invoice"])
+        engine.change(invoice, attempted=True)
+        for listener in PAID:
+            listener(engine, invoice)
+
+
+intents.PROCESSING.append(_intent_processing)
 intents.SUCCEEDED.append(_intent_succeeded)
 intents.FAILED.append(_intent_failed)
 

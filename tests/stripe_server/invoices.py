@@ -14,7 +14,7 @@ from tests.stripe_server.engine import (
     unset,
 )
 from tests.stripe_server.errors import invalid
-from tests.stripe_server.invoice_lines import add_line, new_item, sum_up
+from tests.stripe_server.invoice_lines import add_line, keep_item, new_item, sum_up
 from tests.stripe_server.invoice_payments import collect, mark_paid, request_payment, withdraw
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _draft(engine: Engine, key: str) -> Object:
 def update_invoice(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
     invoice = engine.get("invoices", ids[0])
     editable = {"metadata", "auto_advance", "default_payment_method", "expand"}
-    if invoice["status"] != "draft" and not params.keys() <= editable | {"description"}:
+    if invoice["status"] != "draft" and not params.keys() <= editable:
         _draft(engine, ids[0])
     names = (*_PLAIN, "custom_fields", "default_payment_method", "auto_advance", "effective_at")
     fields = {name: unset(params[name]) for name in (*names, "number") if name in params}
@@ -205,6 +205,8 @@ def delete_invoice(engine: Engine, _params: dict[str, Any], *ids: str) -> Object
             "You can only delete draft invoices. Void or credit a finalized invoice instead.",
             code="invoice_not_editable",
         )
+    if invoice["parent"]:
+        raise invalid("You can't delete invoices created by subscriptions; void them instead.")
     for item in engine.state["invoiceitems"].where(invoice=ids[0]):
         engine.state["invoiceitems"].remove(item["id"])
     engine.emit("invoice.deleted", invoice)
@@ -225,7 +227,7 @@ def add_lines(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
         else:
             items.append(new_item(engine, invoice, line, f"lines[{at}]"))
     for item in items:
-        add_line(engine, invoice, engine.add("invoiceitems", item) if "id" not in item else item)
+        add_line(engine, invoice, item if "id" in item else keep_item(engine, item))
     if "invoice_metadata" in params:
         merged = merge_metadata(invoice, {"metadata": params["invoice_metadata"]})
         engine.change(invoice, metadata=merged)

@@ -5,28 +5,22 @@ from __future__ import annotations
 import pickle
 from typing import TYPE_CHECKING, Any, Self
 
-from tests.stripe_server import (  # noqa: F401 - each registers what it serves
-    catalog,
-    customers,
-    events,
-    intents,
-    invoice_lines,
-    invoice_payments,
-    invoices,
-)
+from tests.stripe_server import webhooks
+from tests.stripe_server.actions import Actions
 from tests.stripe_server.engine import Engine
 from tests.stripe_server.faults import BEFORE, Fault
 from tests.stripe_server.service import Logged, Service
+from tests.stripe_server.snapshot import snapshot
 from tests.stripe_server.wire import Listener
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
     from types import TracebackType
 
     from tests.stripe_server.state import Object
 
 
-class StripeServer:
+class StripeServer(Actions):
     """A stand-in for Stripe on a free port of loopback, for as long as it is entered."""
 
     def __init__(
@@ -72,7 +66,8 @@ class StripeServer:
     def get(self, table: str, key: str, *expand: str) -> Object:
         """An object as the API shows it."""
         with self.service.lock:
-            return self.engine.render(self.engine.get(table, key), expand)
+            rows = self.engine.state[table]
+            return self.engine.render(rows.rows.get(key) or rows.deleted[key], expand)
 
     def objects(self, table: str, **filters: Any) -> list[Object]:
         """The objects of a table that say all of `filters`, oldest first, as the API shows them."""
@@ -124,6 +119,50 @@ class StripeServer:
             self.service.log = []
             self.service.faults = []
 
+    def snapshot(self) -> dict[str, dict[str, Any]]:
+        """What the account holds, to be compared with what another run has left; see `snapshot`."""
+        with self.service.lock:
+            return snapshot(self.engine)
+
+    # Webhooks ----------------------------------------------------------------------------------
+
+    def signed(self, event: Object, secret: str, *, moment: int | None = None) -> tuple[bytes, str]:
+        """The body of an event's delivery, and its header ``Stripe-Signature``."""
+        return webhooks.signed(event, secret, self.clock if moment is None else moment)
+
+    def deliver(
+        self,
+        url: str,
+        secret: str,
+        events: Iterable[Object] | None = None,
+        *,
+        old_shape: bool = False,
+        **more: Any,
+    ) -> list[webhooks.Delivery]:
+        """Post events (all, if none are given) to a receiver; see `webhooks.deliver` for `more`."""
+        chosen = self.events if events is None else list(events)
+        shaped = [webhooks.old_shape(event) for event in chosen] if old_shape else chosen
+        return webhooks.deliver(url, secret, shaped, **{"moment": self.clock, **more})
+
+    def push(self, events: Iterable[Object]) -> None:
+        """Send events to the ``stripe listen`` that listens; `webhook_replies` are its answers."""
+        for event in events:
+            self.service.tunnels.push(event, self.clock)
+
+    def wait_for_listener(self, seconds: float) -> bool:
+        """Wait until a ``stripe listen`` is connected; False if none came in time."""
+        return self.service.tunnels.connected.wait(seconds)
+
+    @property
+    def webhook_secret(self) -> str:
+        """What pushed events are signed with."""
+        return self.service.tunnels.secret
+
+    @property
+    def webhook_replies(self) -> list[dict[str, Any]]:
+        """What the receivers behind ``stripe listen`` have answered, with status and body."""
+        return self.service.tunnels.replies
+
     # What goes wrong ---------------------------------------------------------------------------
 
     def fault(self, kind: str, when: str = BEFORE, **more: Any) -> Fault:
@@ -141,6 +180,10 @@ class StripeServer:
     def on_request(self, callback: Callable[[Logged], None], *, after: bool = False) -> None:
         """Call something for each request, before it is worked on, or after it is."""
         (self.service.after if after else self.service.before).append(callback)
+
+    def limit_rate(self, per_second: int | None) -> None:
+        """Answer 429 to more requests than this in a second."""
+        self.service.limit = per_second
 
     def forget_keys(self) -> None:
         """Forget all idempotency keys, as Stripe may after a day."""

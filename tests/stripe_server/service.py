@@ -10,16 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from tests.stripe_server import contract, faults, shapes, wheel
-from tests.stripe_server.engine import HANDLERS, Engine
 from tests.stripe_server.errors import StripeError, invalid
+from tests.stripe_server.faults import Fault
 from tests.stripe_server.keys import Keys
+from tests.stripe_server.resources import HANDLERS
 from tests.stripe_server.state import Stored
+from tests.stripe_server.tunnel import Tunnels
 from tests.stripe_server.wire import Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from tests.stripe_server.faults import Fault
+    from tests.stripe_server.engine import Engine
     from tests.stripe_server.wire import Request
 
 _MAX_KEY: Final = 255
@@ -55,6 +57,7 @@ class Service:
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
         self.keys = Keys()
+        self.tunnels = Tunnels("whsec_standin")
         self.lock = threading.RLock()
         self.faults: list[Fault] = []
         self.log: list[Logged] = []
@@ -63,9 +66,14 @@ class Service:
         self.after: list[Callable[[Logged], None]] = []
         self.crashes: list[str] = []
         self.asked = 0
+        # Requests a second, by the clock on the wall; None: as many as come.
+        self.limit: int | None = None
+        self._second = (0, 0)
 
     def handle(self, request: Request) -> Response:
         """Answer a request, or do to it what a fault says."""
+        if answer := self.tunnels.answer(request):
+            return answer
         form = request.query if request.method != "POST" else request.body.decode()
         if request.method == "POST" and request.query:
             form = f"{form}&{request.query}" if form else request.query
@@ -94,6 +102,10 @@ class Service:
         return response
 
     def _faulty(self, request: Request, entry: Logged, struck: list[Fault]) -> Response:
+        if self._over_limit():
+            answer = Fault("429").answer()
+            assert answer
+            return answer
         claimed = self._claim(entry, request)
         for fault in struck:
             if fault.when == faults.BEFORE and (answer := self._strike(fault, request, entry)):
@@ -107,6 +119,15 @@ class Service:
                         claimed.result = (500, answer.body)
                 return answer
         return response
+
+    def _over_limit(self) -> bool:
+        if self.limit is None:
+            return False
+        with self.lock:
+            second, count = int(time.monotonic()), self._second[1]
+            count = count + 1 if second == self._second[0] else 1
+            self._second = second, count
+            return count > self.limit
 
     @staticmethod
     def _strike(fault: Fault, request: Request, entry: Logged) -> Response | None:
@@ -135,16 +156,16 @@ class Service:
             known = keys.get(name)
             if known and known.at > self.engine.now() - _DAY:
                 return None
-            made = keys[name] = Stored((entry.method, entry.path, entry.form), self.engine.now())
+            made = keys[name] = Stored(
+                name, (entry.method, entry.path, entry.form), self.engine.now()
+            )
             return made
 
     def _unclaim(self, claimed: Stored | None) -> None:
         """Forget a key whose request did not begin."""
         with self.lock:
-            if claimed is not None:
-                keys = self.engine.state.keys
-                for name in [name for name, stored in keys.items() if stored is claimed]:
-                    del keys[name]
+            if claimed is not None and self.engine.state.keys.get(claimed.name) is claimed:
+                del self.engine.state.keys[claimed.name]
 
     def _replayed(self, request: Request, entry: Logged) -> Response:
         """The answer to a key that was used before."""

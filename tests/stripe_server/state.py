@@ -100,7 +100,7 @@ class Table:
         """
         places = self.everything
         for name in self.fields:
-            if name in filters:
+            if filters.get(name) is not None:  # What says nothing is in no index.
                 found = self.index.get((name, filters[name]), [])
                 places = found if len(found) <= len(places) else places
         if after is not None:
@@ -125,6 +125,7 @@ class Table:
 class Stored:
     """What an idempotency key was used for, and what came of it (None while it is under way)."""
 
+    name: tuple[str, str]
     request: tuple[str, str, str]
     at: float
     result: tuple[int, bytes] | None = None
@@ -144,6 +145,10 @@ class State:
     outcomes: dict[str, str] = field(default_factory=dict)
     # Payment intents that are processing, and what will become of them.
     pending: dict[str, str] = field(default_factory=dict)
+    # The taxes that invoice items will say when they are lines.
+    item_taxes: dict[str, list[Object]] = field(default_factory=dict)
+    # What was asked for on each page of Checkout.
+    checkouts: dict[str, Object] = field(default_factory=dict)
     detached: set[str] = field(default_factory=set)
     made: int = 0
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 _REASONS: Final = {
+    101: "Switching Protocols",
     200: "OK",
     400: "Bad Request",
     401: "Unauthorized",
@@ -45,12 +46,16 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer; ``drop`` closes the connection without one."""
+    """An answer; ``drop`` closes the connection without one.
+
+    ``takeover`` gets the connection after it, and speaks something else than HTTP until it returns.
+    """
 
     status: int = 200
     body: bytes = b""
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
+    takeover: Callable[[socket.socket, BinaryIO], None] | None = None
 
 
 class Listener:
@@ -101,6 +106,9 @@ class Listener:
                     if response.drop:
                         return
                     connection.sendall(_written(response))
+                    if response.takeover:
+                        response.takeover(connection, stream)
+                        return
                     if request.headers.get("connection", "").lower() == "close":
                         return
         except (OSError, ValueError):
@@ -143,8 +151,9 @@ def _chunks(stream: BinaryIO) -> bytes:
 def _written(response: Response) -> bytes:
     headers = {"Content-Type": "application/json", **response.headers}
     lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    if response.status != 101:
+        lines += f"Content-Length: {len(response.body)}\r\n"
     reason = _REASONS.get(response.status, "Unknown")
-    return (
-        f"HTTP/1.1 {response.status} {reason}\r\nServer: nginx\r\n{lines}"
-        f"Content-Length: {len(response.body)}\r\n\r\n"
-    ).encode("latin-1") + response.body
+    return (f"HTTP/1.1 {response.status} {reason}\r\nServer: nginx\r\n{lines}\r\n").encode(
+        "latin-1"
+    ) + response.body
