@@ -43,7 +43,7 @@ _COLUMNS = (
 
 def _states(incomplete: str) -> list[str]:
     """Complete a state of an event."""
-    from billing_cli.services.stripe_events import STATES
+    from billing_cli.services.stripe_receiver import STATES
 
     return completion.matching(STATES, incomplete)
 
@@ -91,7 +91,9 @@ def list_(
 
 
 @events.command()
-@examples("billing stripe events show evt_1PqR2sT3", "billing stripe events show evt_1PqR2sT3 -o json")
+@examples(
+    "billing stripe events show evt_1PqR2sT3", "billing stripe events show evt_1PqR2sT3 -o json"
+)
 def show(
     context: typer.Context,
     event: Annotated[

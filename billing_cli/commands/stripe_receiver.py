@@ -22,8 +22,8 @@ _HIGHEST_PORT = 65_535
 
 @cli.command()
 @examples(
-    "billing stripe webhook --signature \"$HTTP_STRIPE_SIGNATURE\" <event.json",
-    "STRIPE_SIGNATURE=\"$header\" billing stripe webhook --store-only <event.json",
+    'billing stripe webhook --signature "$HTTP_STRIPE_SIGNATURE" <event.json',
+    'STRIPE_SIGNATURE="$header" billing stripe webhook --store-only <event.json',
 )
 def webhook(
     context: typer.Context,

@@ -275,7 +275,7 @@ def _require_known(answer: Answer) -> None:
 
 
 def _keep_nothing(_tx: Transaction, _answer: Answer) -> None:
-    """A page is nothing that is kept here: what comes of it is."""
+    """Keep nothing: what comes of a page is what matters."""
 
 
 def _open_pages(account: Account, user: LinkedUser) -> list[CheckoutSession]:

@@ -29,9 +29,7 @@ def listing(app: App, user_id: str) -> list[dict[str, object]] | None:
         return None if customer is None else _rows(account, customer)
 
 
-def make_default(
-    app: App, user_id: str, method: str, confirm: Confirm
-) -> list[dict[str, object]]:
+def make_default(app: App, user_id: str, method: str, confirm: Confirm) -> list[dict[str, object]]:
     """Have invoices be paid with one of a user's payment methods; return all of them."""
     with _own(app, user_id, method, confirm) as (account, customer):
         _require_of(account, user_id, customer, method)

@@ -18,7 +18,6 @@ from billing_cli.errors import (
 )
 from billing_cli.services import stripe_events, stripe_inbox
 from billing_cli.services.stripe_access import opened
-from billing_cli.services.stripe_events import LARGEST_BODY
 from billing_cli.store import stripe_events as events
 from billing_cli.store import stripe_state as state
 from billing_cli.store.stripe_events import FAILED, PENDING
@@ -31,6 +30,10 @@ if TYPE_CHECKING:
     from billing_cli.services.stripe_access import Confirm
 
     Say = Callable[[str], None]
+
+STATES = events.STATES
+LARGEST_BODY = stripe_events.LARGEST_BODY
+"""How many bytes an event has at the most."""
 
 # After a failure that is not an event's, such as Stripe not answering, it is tried again so late.
 _SECONDS_BEFORE_ANOTHER_TRY = 60
@@ -293,4 +296,3 @@ class _Worker(threading.Thread):
     def _between(self, _count: int) -> None:
         if self._stopping:
             raise _StoppedError
-

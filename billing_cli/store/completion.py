@@ -195,7 +195,7 @@ def versions(reader: Reader) -> list[Version]:
     ]
 
 
-def _texts(
+def _texts(  # noqa: PLR0913 - which values of which column, in which order
     reader: Reader,
     table: str,
     column: str,
