@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Annotated, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -14,6 +14,9 @@ from billing_cli.commands.examples import examples
 from billing_cli.errors import UsageError
 from billing_cli.options import DryRunOption, OutputOption
 from billing_cli.output import Column, OutputFormat, emit, progress, rehearsed
+
+if TYPE_CHECKING:
+    from billing_cli.services.stripe_run import Change
 
 cli = typer.Typer(no_args_is_help=True, help="Payments through Stripe.")
 
@@ -90,7 +93,7 @@ def sync(
             f"--only: {only!r} is no part of the sync", f"use one of: {', '.join(service.PARTS)}"
         )
     options = service.Options(only, service.instant_of(app, since), dry_run)
-    changes: list[service.Change] = []
+    changes: list[Change] = []
     with progress(service.size(app, options), "syncing") as advance:
         listener = service.Listener(changes.append, advance)
         outcome = service.run(app, options, listener, asking(yes=yes))

@@ -79,24 +79,24 @@ class StripeGateway:
         call = WRITES[operation]
         return self._ask(lambda: call(self._client.v1, object_id, dict(parameters), options))
 
-    def read(self, what: str, object_id: str = "", **parameters: Any) -> Json:
+    def read(self, what: str, object_id: str = "", **parameters: object) -> Json:
         """Return an object as it is now; ``what`` is one of the names in :data:`READS`."""
         call = READS[what]
         return self._ask(lambda: call(self._client.v1, object_id, parameters))
 
-    def pages(self, what: str, object_id: str = "", **parameters: Any) -> Iterator[list[Json]]:
+    def pages(self, what: str, object_id: str = "", **parameters: object) -> Iterator[list[Json]]:
         """Yield the pages of a list, newest first."""
-        more: dict[str, Any] = {}
+        asked = {"limit": _PAGE, **parameters}
         while True:
-            page = self.read(what, object_id, **{"limit": _PAGE, **parameters, **more})
+            page = self.read(what, object_id, **asked)
             found = page["data"]
             if found:
                 yield found
             if not found or not page.get("has_more"):
                 return
-            more = {"starting_after": found[-1]["id"]}
+            asked["starting_after"] = found[-1]["id"]
 
-    def all(self, what: str, object_id: str = "", **parameters: Any) -> Iterator[Json]:
+    def all(self, what: str, object_id: str = "", **parameters: object) -> Iterator[Json]:
         """Yield all objects of a list, newest first."""
         for page in self.pages(what, object_id, **parameters):
             yield from page
@@ -150,13 +150,28 @@ def _pause_of(error: stripe.StripeError, pause: float) -> float:
 
 def _translated(error: stripe.StripeError) -> Exception:
     text = scrub(" ".join(str(error.user_message or "no reason given").split()))
-    status = error.http_status or 0
-    code = error.code or ""
     if isinstance(error, stripe.AuthenticationError):
         return NotConfiguredError(
             f"Stripe does not accept the key: {text}",
             "set STRIPE_SECRET_KEY to a key of the account; billing stripe status shows its kind",
         )
+    silence = _silence(error, text)
+    if silence is not None:
+        return silence
+    status, code = error.http_status or 0, error.code or ""
+    if isinstance(error, stripe.CardError):
+        code = getattr(error.error, "decline_code", None) or code
+    if isinstance(error, stripe.APIError) and not isinstance(error.json_body, dict):
+        return UnavailableError(
+            f"what answered is not Stripe: status {status}",
+            "look at stripeApiBase, and at a proxy between here and Stripe",
+        )
+    return StripeRefusalError(text, code, status)
+
+
+def _silence(error: stripe.StripeError, text: str) -> StripeSilenceError | None:
+    """Return what stands for no answer that tells, None for one that does."""
+    status = error.http_status or 0
     if isinstance(error, stripe.APIConnectionError):
         return StripeSilenceError("Stripe cannot be reached")
     if isinstance(error, stripe.IdempotencyError):
@@ -166,11 +181,4 @@ def _translated(error: stripe.StripeError) -> Exception:
     if status >= _SERVER_ERROR or not status:
         stored = (error.headers or {}).get(_TELLTALE) == "true"
         return StripeSilenceError(f"Stripe answered {status or 'nothing'}", is_stored=stored)
-    if isinstance(error, stripe.CardError):
-        code = getattr(error.error, "decline_code", None) or code
-    if isinstance(error, stripe.APIError) and not isinstance(error.json_body, dict):
-        return UnavailableError(
-            f"what answered is not Stripe: status {status}",
-            "look at stripeApiBase, and at a proxy between here and Stripe",
-        )
-    return StripeRefusalError(text, code, status)
+    return None

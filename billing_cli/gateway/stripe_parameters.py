@@ -70,10 +70,11 @@ def customer(profile: Profile, *, update: bool) -> CustomerCreateParams:
     given: dict[str, Any] = {
         "name": (profile.name or profile.user_id)[:_MOST_IN_A_NAME],
         "email": profile.email or "",
-        "preferred_locales": [profile.language] if profile.language else "",
         "address": {"line1": lines[0], "line2": ", ".join(lines[1:])} if lines else "",
         "metadata": metadata(user=profile.user_id),
     }
+    if profile.language:
+        given["preferred_locales"] = [profile.language]
     if not update:
         given = {key: value for key, value in given.items() if value}
     return cast("CustomerCreateParams", given)
@@ -169,7 +170,7 @@ def refund(intent: str, amount: int, refund_id: int, installation: str) -> Refun
     }
 
 
-def credit_note(  # noqa: PLR0913 - what a note says
+def credit_note(  # noqa: PLR0913, PLR0917 - what a note says
     invoice_id: str,
     amount: int,
     refunds: Sequence[tuple[str, int]],
@@ -213,7 +214,7 @@ def other_price(item_id: str, price_id: str) -> SubscriptionUpdateParams:
     }
 
 
-def checkout(  # noqa: PLR0913 - what a session is about
+def checkout(
     customer_id: str,
     price_id: str,
     success: str,

@@ -19,6 +19,7 @@ VOID, DELETE = "void", "delete"
 HELD, CREATED, FILLED, FINAL = "held", "created", "filled", "final"
 DRAFT, OPEN, PAID, VOIDED, UNCOLLECTIBLE = "draft", "open", "paid", "void", "uncollectible"
 GONE: Final = "deleted"
+_ON_THE_WAY: Final = {CREATED: FILL, FILLED: FINALIZE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +38,13 @@ def next_step(status: str, due: int, there: There | None) -> str | None:
     ``there`` is None while Stripe has nothing of it. None means that nothing is to be done: both
     sides agree, or what differs is not ours to change.
     """
-    if status == states.DRAFT:
-        return None
     if there is None or there.stage == HELD:
-        return None if status == states.VOID else CREATE
+        return CREATE if status not in {states.DRAFT, states.VOID} else None
     if there.status == GONE:
         return None
     if status == states.VOID:
         return _undo(there)
-    if there.stage == CREATED:
-        return FILL
-    if there.stage == FILLED:
-        return FINALIZE
-    return _settle(due, there)
+    return _ON_THE_WAY[there.stage] if there.stage in _ON_THE_WAY else _settle(due, there)
 
 
 def _undo(there: There) -> str | None:

@@ -16,7 +16,7 @@ from billing_cli.store import stripe_links
 from billing_cli.store.stripe_links import CUSTOMER, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from billing_cli.services.stripe_access import Account
     from billing_cli.store.stripe_links import LinkedUser
@@ -59,28 +59,17 @@ def _by_user(account: Account) -> dict[str, Customer]:
 
 
 def _page(run: Run, users: Sequence[LinkedUser], known: Mapping[str, Customer]) -> None:
-    wishes: list[Wish] = []
-    by_target: dict[str, LinkedUser] = {}
-    adopted: list[Link] = []
-    for user in users:
-        profile = Profile(*user[1:6])
-        customer, digest = user.customer, user.digest
-        if customer is None:
-            about = parameters.metadata(user=user.user_id)["billing_user"]
-            found = known.get(about)
-            if found is not None:
-                customer, digest = found.id, ""
-                adopted.append(_link(user, found.id, "", found.default_payment_method))
-        if customer is None:
-            wanted = parameters.customer(profile, update=False)
-            wish = Wish(_target(user), "customer.create", dict(wanted))
-        else:
-            if digest == digest_of(parameters.customer(profile, update=False)):
-                continue
-            wanted = parameters.customer(profile, update=True)
-            wish = Wish(_target(user), "customer.update", dict(wanted), customer)
-        wishes.append(wish)
-        by_target[wish.target] = user
+    by_target = {_target(user): user for user in users}
+    adopted = [
+        _link(user, there.id, "", there.default_payment_method)
+        for user, there in _found(users, known)
+    ]
+    ids = {link.local_id: link.stripe_id for link in adopted}
+    wishes = [
+        wish
+        for user in users
+        if (wish := _wish(user, user.customer or ids.get(str(user.user_key)))) is not None
+    ]
     if run.dry:
         for wish in wishes:
             run.tell(_change(wish, by_target[wish.target]))
@@ -92,8 +81,43 @@ def _page(run: Run, users: Sequence[LinkedUser], known: Mapping[str, Customer]) 
     def record(tx: Transaction, answer: Answer) -> None:
         _record(tx, by_target[answer.wish.target], answer)
 
-    for answer in run.sender.send(wishes, record):
+    def still(tx: Transaction) -> set[str]:
+        keys = [str(user.user_key) for user in users]
+        now_known = stripe_links.by_local_ids(tx, CUSTOMER, keys)
+        return {
+            wish.target
+            for wish in wishes
+            if _customer_in(now_known, by_target[wish.target]) == wish.object_id
+        }
+
+    for answer in run.sender.send(wishes, record, still):
         run.tell(_change(answer.wish, by_target[answer.wish.target]), answer.problem)
+
+
+def _customer_in(known: Mapping[str, Link], user: LinkedUser) -> str:
+    link = known.get(str(user.user_key))
+    return "" if link is None else link.stripe_id
+
+
+def _found(
+    users: Sequence[LinkedUser], known: Mapping[str, Customer]
+) -> Iterator[tuple[LinkedUser, Customer]]:
+    """Yield the users who are on Stripe already, though nothing here says so."""
+    for user in users:
+        about = parameters.metadata(user=user.user_id)["billing_user"]
+        if user.customer is None and about in known:
+            yield user, known[about]
+
+
+def _wish(user: LinkedUser, customer: str | None) -> Wish | None:
+    """Return what is to be sent of a user, None where Stripe knows it."""
+    profile = Profile(*user[1:6])
+    wanted = parameters.customer(profile, update=customer is not None)
+    if customer is None:
+        return Wish(_target(user), "customer.create", dict(wanted))
+    if user.digest == digest_of(parameters.customer(profile, update=False)):
+        return None
+    return Wish(_target(user), "customer.update", dict(wanted), customer)
 
 
 def _target(user: LinkedUser) -> str:
@@ -140,6 +164,17 @@ def seen(tx: Transaction, customer: Customer, method: str | None) -> str | None:
     return None
 
 
+def look_through(account: Account) -> None:
+    """Keep how all customers that are ours stand on Stripe, as the list of them says."""
+    for page in account.gateway.pages("customers"):
+        found = [read_customer(one) for one in page]
+        with account.uow.batch() as tx:
+            known = stripe_links.by_stripe_ids(tx, CUSTOMER, [one.id for one in found])
+            for customer in found:
+                if customer.id in known and customer.default_payment_method is not None:
+                    seen(tx, customer, customer.default_payment_method)
+
+
 def make_default(account: Account, customer: str, method: str) -> None:
     """Have a customer's payment method be the one that invoices are paid with.
 
@@ -152,6 +187,6 @@ def make_default(account: Account, customer: str, method: str) -> None:
         if answer.result is not None:
             stripe_links.set_detail(tx, CUSTOMER, customer, method)
 
-    (answer,) = Sender(account).send([wish], record)
-    if answer.problem is not None:
-        raise StripeRefusalError(answer.problem, "", 0)
+    for answer in Sender(account).send([wish], record, lambda _: {wish.target}):
+        if answer.problem is not None:
+            raise StripeRefusalError(answer.problem, "", 0)

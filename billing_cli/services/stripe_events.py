@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +16,14 @@ from billing_cli.gateway.stripe_errors import StripeRefusalError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.stripe_events import (
     HANDLED,
+    Event,
     read_event,
     target_of,
     without_secrets,
 )
 from billing_cli.pricing.stripe_fields import reference
 from billing_cli.pricing.stripe_signatures import SignatureProblem, verify
+from billing_cli.services import stripe_customers
 from billing_cli.services.stripe_access import LIVE, UNKNOWN
 from billing_cli.store import stripe_events as store
 from billing_cli.store import stripe_links
@@ -32,7 +33,7 @@ from billing_cli.store.stripe_events import IGNORED, PENDING, STATES, EventRow
 from billing_cli.store.stripe_links import CUSTOMER
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping, Sequence
 
     from billing_cli.app import App
     from billing_cli.services.stripe_access import Account
@@ -56,7 +57,7 @@ def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) 
     """
     event = read_event(document)
     target = target_of(event, document)
-    reason = _why_ignored(tx, event.account, event.livemode)
+    reason = _why_ignored(tx, event)
     if reason is None and _is_own(tx, event.type, document):
         reason = "our own request, whose answer is known"
     if reason is None and target is None:
@@ -87,13 +88,13 @@ def _is_own(tx: Transaction, kind: str, document: Mapping[str, Any]) -> bool:
     return kind in _OWN and isinstance(key, str) and requests.is_done(tx, key)
 
 
-def _why_ignored(tx: Transaction, account: str | None, livemode: bool | None) -> str | None:
+def _why_ignored(tx: Transaction, event: Event) -> str | None:
     """Return why an event is not for this database, if it is not."""
     ours, mode = state.get(tx, state.ACCOUNT), state.get(tx, state.MODE)
-    if account is not None and ours not in {None, UNKNOWN, account}:
-        return f"of another account: {account}"
-    if livemode is not None and mode is not None and livemode != (mode == LIVE):
-        return "a live event" if livemode else "a test event, for a live deployment"
+    if event.account is not None and ours not in {None, UNKNOWN, event.account}:
+        return f"of another account: {event.account}"
+    if event.livemode is not None and mode is not None and event.livemode != (mode == LIVE):
+        return "a live event" if event.livemode else "a test event, for a live deployment"
     return None
 
 
@@ -135,7 +136,7 @@ def poll(account: Account, since: int = 0) -> int:
     """Read the events that came since the last time; return how many were new.
 
     The first time, and after a longer pause than Stripe keeps events for, there is nothing to go
-    on from: then what was made from ``since`` on is listed, and taken as if an event had told of it.
+    on from: then what was made from ``since`` on is listed, as if an event had told of it.
     """
     with account.uow.reading() as tx:
         cursor = state.get(tx, state.EVENTS_READ)
@@ -180,6 +181,7 @@ def _read_on(account: Account, cursor: str, read_until: int) -> int:
 def _begin(account: Account, since: int) -> int:
     """Take what exists as told, and begin to read events from here on."""
     newest = account.gateway.read("events", limit=1)["data"]
+    stripe_customers.look_through(account)
     new = _list_all(account, since)
     with account.uow.batch() as tx:
         state.put(tx, state.EVENTS_READ, str(newest[0]["id"]) if newest else "")

@@ -165,7 +165,7 @@ def _payment_intent(account: Account, object_id: str) -> Found:
     money = fetch_money(gateway, object_id)
     named: dict[str, Any] = {"type": "payment_intent", "payment_intent": object_id}
     listed = (read_invoice_payment(one) for one in gateway.all("invoice_payments", payment=named))
-    ids = [one.invoice for one in listed if one.invoice is not None]
+    ids: list[str] = [one.invoice for one in listed if one.invoice is not None]
     if money.intent.invoice is not None:
         ids.append(money.intent.invoice)
     whole = [_invoice(account, one) for one in dict.fromkeys(ids)]

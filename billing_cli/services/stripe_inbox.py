@@ -19,7 +19,6 @@ from billing_cli.services import (
     stripe_payments,
     stripe_subscriptions,
 )
-from billing_cli.services.stripe_fetching import Found
 from billing_cli.services.stripe_payments import Owner
 from billing_cli.store import stripe_events, stripe_links
 from billing_cli.store import stripe_state as state
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from billing_cli.services.stripe_access import Account
+    from billing_cli.services.stripe_fetching import Found
     from billing_cli.store.unit_of_work import Transaction
 
 _BATCH_EVENTS = 200

@@ -6,7 +6,7 @@ of invoices goes on together, so that what is about to be sent is kept in one tr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billing_cli.gateway import stripe_parameters as parameters
 from billing_cli.gateway.stripe_parameters import InvoiceHead
@@ -16,7 +16,7 @@ from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.stripe_amounts import from_stripe, to_stripe
 from billing_cli.pricing.stripe_invoices import read_invoice
 from billing_cli.pricing.stripe_steps import There
-from billing_cli.services import stripe_inbox, stripe_mirror
+from billing_cli.services import stripe_customers, stripe_inbox, stripe_mirror
 from billing_cli.services.stripe_requests import Answer, Wish
 from billing_cli.services.stripe_run import Change, Run
 from billing_cli.store import invoices, stripe_invoices, stripe_links, stripe_requests
@@ -87,8 +87,21 @@ def send(run: Run) -> None:
         if not pairs:
             return
         last = pairs[-1].invoice.id
+        _make_customers(run, pairs)
         _go_on(run, [pair.invoice.id for pair in pairs])
         run.advance(len(pairs))
+
+
+def _make_customers(run: Run, pairs: Sequence[Pair]) -> None:
+    """Have the users of invoices be customers: one may have been deleted since."""
+    if run.dry:
+        return
+    keys = {pair.invoice.user_key for pair in pairs}
+    with run.account.uow.reading() as tx:
+        known = stripe_links.by_local_ids(tx, CUSTOMER, sorted(map(str, keys)))
+    missing = {key for key in keys if str(key) not in known}
+    if missing:
+        stripe_customers.sync(run, sorted(missing))
 
 
 def _go_on(run: Run, ids: Sequence[int]) -> None:
@@ -157,20 +170,24 @@ def _wish(run: Run, gathered: _Gathered, pair: Pair, step: str) -> Wish:
     row, there = pair
     target, operation = f"invoice/{row.id}", _OPERATIONS[step]
     stripe_id = "" if there is None or there.stripe_id is None else there.stripe_id
-    if step == steps.CREATE:
-        return Wish(target, operation, dict(_head(run, gathered, row)))
-    if step == steps.FILL:
-        return Wish(target, operation, dict(_filling(gathered, row)), stripe_id)
-    if step == steps.FINALIZE:
-        collects = steps.collects_at_once(row.due, row.total)
-        return Wish(target, operation, dict(parameters.finalize(collects=collects)), stripe_id)
-    if step == steps.PAID_ELSEWHERE:
-        return Wish(target, operation, dict(parameters.paid_elsewhere()), stripe_id)
-    if step == steps.PART_ELSEWHERE:
-        return _part(run, gathered, pair)
-    if step == steps.COLLECT:
-        return Wish(target, operation, {"auto_advance": True}, stripe_id)
-    return Wish(target, operation, {}, stripe_id)
+    wanted: Mapping[str, Any] = {}
+    match step:
+        case steps.CREATE:
+            wanted = _head(run, gathered, row)
+        case steps.FILL:
+            wanted = _filling(gathered, row)
+        case steps.FINALIZE:
+            collects = steps.collects_at_once(row.due, row.total)
+            wanted = parameters.finalize(collects=collects)
+        case steps.PAID_ELSEWHERE:
+            wanted = parameters.paid_elsewhere()
+        case steps.COLLECT:
+            wanted = {"auto_advance": True}
+        case steps.PART_ELSEWHERE:
+            return _part(run, gathered, pair)
+        case _:
+            pass
+    return Wish(target, operation, dict(wanted), stripe_id)
 
 
 def _head(run: Run, gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
@@ -212,7 +229,7 @@ def _filling(gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
 def _described(line: LineRow) -> str:
     if line.quantity is None or line.unit_price is None:
         return line.description
-    return f"{line.description}: {line.quantity} × {line.unit_price}"
+    return f"{line.description}: {line.quantity} at {line.unit_price}"
 
 
 def _part(run: Run, gathered: _Gathered, pair: Pair) -> Wish:
@@ -251,14 +268,20 @@ def _send(
     with run.account.uow.batch() as tx:
         (ticket,) = state.take_tickets(tx, 1)
     run.tickets = ticket
-    for answer in run.sender.send(first, record):
+
+    def still(tx: Transaction) -> set[str]:
+        pairs = stripe_invoices.by_ids(tx, sorted(by_target.values()))
+        same = {pair.invoice.id for pair in pairs if pair == gathered.pairs[pair.invoice.id]}
+        return {target for target, number in by_target.items() if number in same}
+
+    for answer in run.sender.send(first, record, still):
         number = by_target[answer.wish.target]
         if answer.is_open:
             found[number] = answer.problem
             unknown.add(number)
         elif answer.wish.operation == "payment_record.report" and answer.result is not None:
             records[answer.wish.target] = str(answer.result["id"])
-    for answer in run.sender.send(_countings(gathered, by_target, records), record):
+    for answer in run.sender.send(_countings(gathered, by_target, records), record, still):
         if answer.is_open:
             found[by_target[answer.wish.target]] = answer.problem
             unknown.add(by_target[answer.wish.target])

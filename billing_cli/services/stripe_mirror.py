@@ -63,13 +63,17 @@ def apply(tx: Transaction, account: Account, fetched: Fetched, ticket: int) -> s
         if state.is_newest(tx, seen, account.now):
             stripe_payments.apply(tx, account, money, Owner((row.user_key, row.user_id), row))
             row = _again(tx, row)
-    if not is_newest:
-        return None
-    if found.status == steps.VOIDED:
-        _void(tx, row, account.now)
-    elif found.status == steps.PAID and row.status in {states.SENT, states.OVERDUE}:
-        _paid(tx, account, fetched, row)
+    if is_newest:
+        _follow(tx, account, fetched, row)
     return None
+
+
+def _follow(tx: Transaction, account: Account, fetched: Fetched, row: InvoiceRow) -> None:
+    """Do here what somebody did on Stripe, besides paying."""
+    if fetched.invoice.status == steps.VOIDED:
+        _void(tx, row, account.now)
+    elif fetched.invoice.status == steps.PAID and row.status in {states.SENT, states.OVERDUE}:
+        _paid(tx, account, fetched, row)
 
 
 def standing(account: Account, there: StripeInvoiceRow, found: Invoice) -> StripeInvoiceRow:

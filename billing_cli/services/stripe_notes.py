@@ -57,7 +57,11 @@ def _send_refunds(run: Run, found: Sequence[RefundToSend]) -> None:
             local = str(by_target[answer.wish.target].id)
             stripe_links.put(tx, [Link(REFUND, local, str(answer.result["id"]), "")])
 
-    for answer in run.sender.send(wishes, record):
+    def still(tx: Transaction) -> set[str]:
+        done = stripe_links.by_local_ids(tx, REFUND, [str(one.id) for one in found])
+        return {target for target, one in by_target.items() if str(one.id) not in done}
+
+    for answer in run.sender.send(wishes, record, still):
         run.tell(_refund_change(by_target[answer.wish.target]), answer.problem)
 
 
@@ -93,11 +97,14 @@ def _send_notes(
     given: Mapping[int, list[tuple[int, str | None]]],
 ) -> None:
     by_target = {f"credit-note/{one.id}": one for one in found}
-    on_stripe = {} if run.dry else _on_stripe(run, found)
+    if not run.dry:
+        there = _on_stripe(run, found)
+        with run.account.uow.batch() as tx:
+            stripe_links.put(tx, there)
+        linked = {link.local_id for link in there}
+        by_target = {key: one for key, one in by_target.items() if str(one.id) not in linked}
     wishes = []
     for target, one in by_target.items():
-        if target in on_stripe:
-            continue
         try:
             wishes.append(_note(run, target, one, given.get(one.id, ())))
         except ValueError as error:
@@ -106,30 +113,27 @@ def _send_notes(
         for wish in wishes:
             run.tell(_note_change(by_target[wish.target]))
         return
-    if on_stripe:
-        with run.account.uow.batch() as tx:
-            links = [
-                Link(CREDIT_NOTE, str(by_target[target].id), stripe_id, "")
-                for target, stripe_id in on_stripe.items()
-            ]
-            stripe_links.put(tx, links)
 
     def record(tx: Transaction, answer: Answer) -> None:
         if answer.result is not None:
             local = str(by_target[answer.wish.target].id)
             stripe_links.put(tx, [Link(CREDIT_NOTE, local, str(answer.result["id"]), "")])
 
-    for answer in run.sender.send(wishes, record):
+    def still(tx: Transaction) -> set[str]:
+        done = stripe_links.by_local_ids(tx, CREDIT_NOTE, [str(one.id) for one in found])
+        return {target for target, one in by_target.items() if str(one.id) not in done}
+
+    for answer in run.sender.send(wishes, record, still):
         run.tell(_note_change(by_target[answer.wish.target]), answer.problem)
     _look_again(run, [by_target[wish.target].invoice for wish in wishes])
 
 
-def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> dict[str, str]:
-    """Return the notes that somebody made on Stripe for the same refunds, by our targets.
+def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> list[Link]:
+    """Return the notes that somebody made on Stripe for the same refunds, as links of ours.
 
     A refund that came from there has a note here; where one is there, too, it is the same.
     """
-    same: dict[str, str] = {}
+    same: list[Link] = []
     with run.account.uow.reading() as tx:
         given = _given(tx, found)
     for one in found:
@@ -139,7 +143,7 @@ def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> dict[str, str]:
         for raw in run.account.gateway.all("credit_notes", invoice=one.invoice):
             theirs = {part["refund"] for part in raw.get("refunds") or () if part.get("refund")}
             if theirs & refunds:
-                same[f"credit-note/{one.id}"] = str(raw["id"])
+                same.append(Link(CREDIT_NOTE, str(one.id), str(raw["id"]), ""))
     return same
 
 

@@ -15,7 +15,7 @@ from billing_cli.store import stripe_links, subscriptions
 from billing_cli.store.stripe_links import PRICE, PRODUCT, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from billing_cli.pricing.plans import Plan
     from billing_cli.store.unit_of_work import Transaction
@@ -61,23 +61,17 @@ def _change(kind: str, action: str, name: str, amount: str | None) -> Change:
 
 
 def _products(run: Run, plans: Sequence[Plan], known: dict[str, Link]) -> None:
-    adopted: dict[str, str] | None = None
+    is_new = any(plan.id not in known for plan in plans)
+    ids = _by_plan(run) if is_new else {}
+    ids |= {plan_id: link.stripe_id for plan_id, link in known.items()}
     wishes: list[Wish] = []
     for plan in plans:
         wanted = dict(parameters.product(plan.id, plan.name))
         link = known.get(plan.id)
-        if link is not None and link.digest == digest_of(wanted):
-            continue
-        target = f"product/{plan.id}"
-        stripe_id = None if link is None else link.stripe_id
-        if stripe_id is None:
-            if adopted is None:
-                adopted = _by_plan(run)
-            stripe_id = adopted.get(plan.id)
-        if stripe_id is None:
-            wishes.append(Wish(target, "product.create", wanted))
-        else:
-            wishes.append(Wish(target, "product.update", wanted, stripe_id))
+        if link is None or link.digest != digest_of(wanted):
+            there = ids.get(plan.id, "")
+            operation = "product.update" if there else "product.create"
+            wishes.append(Wish(f"product/{plan.id}", operation, wanted, there))
     if run.dry:
         for wish in wishes:
             run.tell(_change("product", _verb(wish), _name(wish), None))
@@ -89,7 +83,7 @@ def _products(run: Run, plans: Sequence[Plan], known: dict[str, Link]) -> None:
             link = Link(PRODUCT, _name(answer.wish), str(answer.result["id"]), digest)
             stripe_links.put(tx, [link])
 
-    for answer in run.sender.send(wishes, record):
+    for answer in run.sender.send(wishes, record, _same(PRODUCT, wishes)):
         change = _change("product", _verb(answer.wish), _name(answer.wish), None)
         run.tell(change, answer.problem)
 
@@ -102,6 +96,21 @@ def _by_plan(run: Run) -> dict[str, str]:
         if "billing_plan" in product.metadata and product.active:
             found[product.metadata["billing_plan"]] = product.id
     return found
+
+
+def _same(kind: str, wishes: Sequence[Wish]) -> Callable[[Transaction], set[str]]:
+    """Return what tells which wishes are about what is linked still as it was."""
+
+    def still(tx: Transaction) -> set[str]:
+        known = stripe_links.of_kind(tx, kind)
+        return {
+            wish.target
+            for wish in wishes
+            if (_name(wish) in known) is bool(wish.object_id)
+            or (_name(wish) not in known and wish.operation == "product.update")
+        }
+
+    return still
 
 
 def _verb(wish: Wish) -> str:
@@ -151,7 +160,7 @@ def _prices(
             local = by_target[answer.wish.target].local_id
             stripe_links.put(tx, [Link(PRICE, local, str(answer.result["id"]), "", CURRENT)])
 
-    for answer in run.sender.send(wishes, record):
+    for answer in run.sender.send(wishes, record, _same(PRICE, wishes)):
         run.tell(told(answer.wish), answer.problem)
 
 
@@ -171,7 +180,7 @@ def _retire(run: Run, wanted: set[str], known: dict[str, Link]) -> None:
         if answer.result is not None:
             stripe_links.set_detail(tx, PRICE, answer.wish.object_id, PAST)
 
-    for answer in run.sender.send(wishes, record):
+    for answer in run.sender.send(wishes, record, _same(PRICE, wishes)):
         run.tell(_change("price", "retire", _name(answer.wish), None), answer.problem)
 
 
@@ -199,7 +208,8 @@ def follow_prices(run: Run) -> None:
         for wish in wishes:
             run.tell(Change("subscription", "update", "stripe", names[wish.target], wish.object_id))
         return
-    for answer in run.sender.send(wishes, lambda _tx, _answer: None):
+    targets = {wish.target for wish in wishes}
+    for answer in run.sender.send(wishes, lambda _tx, _answer: None, lambda _tx: targets):
         wish = answer.wish
         told = Change("subscription", "update", "stripe", names[wish.target], wish.object_id)
         run.tell(told, answer.problem)

@@ -18,7 +18,7 @@ from billing_cli.store import stripe_requests as store
 from billing_cli.store.stripe_requests import RequestRow
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Container, Mapping, Sequence
 
     from billing_cli.services.stripe_access import Account
     from billing_cli.store.unit_of_work import Transaction
@@ -73,24 +73,34 @@ class Sender:
 
     account: Account
     silent: int = 0
-    sent: int = field(default=0)
+    unknown: set[str] = field(default_factory=set)
+    """The keys of requests that were sent in this run and of which nobody knows what became."""
 
     def send(
-        self, wishes: Sequence[Wish], record: Callable[[Transaction, Answer], None]
+        self,
+        wishes: Sequence[Wish],
+        record: Callable[[Transaction, Answer], None],
+        still: Callable[[Transaction], Container[str]],
     ) -> list[Answer]:
         """Send wishes, and return what became of each.
 
-        ``record`` keeps what an answer means, in the transaction that keeps the answer. Raises
-        :class:`UnavailableError`, with everything kept, when Stripe does not answer any more.
+        ``still`` says which targets are wanted still, in the transaction that keeps the requests:
+        another process may have been quicker. ``record`` keeps what an answer means, in the
+        transaction that keeps the answer. Raises :class:`UnavailableError`, with everything kept,
+        when Stripe does not answer any more.
         """
         if not wishes:
             return []
         with self.account.uow.batch() as tx:
+            wanted = still(tx)
+            wishes = [wish for wish in wishes if wish.target in wanted]
             rows = self._prepare(tx, wishes)
         answers, finished = [], []
         try:
             for wish, row in zip(wishes, rows, strict=True):
                 answer, used = self._one(wish, row)
+                if answer.is_open:
+                    self.unknown.add(used)
                 answers.append(answer)
                 finished.append(used)
         finally:
@@ -151,7 +161,7 @@ class Sender:
         if answer is not None:
             return answer, row.idempotency_key
         try:
-            found = self._look_up(wish, row)
+            found = self._look_up(row)
         except StripeSilenceError as error:
             return self._silence(wish, error), row.idempotency_key
         if found is not None:
@@ -180,7 +190,6 @@ class Sender:
         except StripeSilenceError as error:
             return None if error.is_stored else self._silence(wish, error)
         self.silent = 0
-        self.sent += 1
         return Answer(wish, result, sent=parameters)
 
     def _silence(self, wish: Wish, error: StripeSilenceError) -> Answer:
@@ -191,7 +200,7 @@ class Sender:
             ) from error
         return Answer(wish, None, str(error), is_open=True)
 
-    def _look_up(self, wish: Wish, row: RequestRow) -> Json | None:
+    def _look_up(self, row: RequestRow) -> Json | None:
         """Return what an earlier try has made, if it has."""
         if row.operation not in _LISTS:
             # Done or not, doing it again is refused where it was: what is there is looked at then.
@@ -199,8 +208,6 @@ class Sender:
         what, names = _LISTS[row.operation]
         parameters = json.loads(row.parameters)
         wanted = parameters["metadata"]
-        if row.operation == "price.create":
-            names = ("product",)
         narrowed = {name: parameters[name] for name in names}
         for found in self.account.gateway.all(what, **narrowed):
             about = found.get("metadata") or {}

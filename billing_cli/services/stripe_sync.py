@@ -23,6 +23,7 @@ from billing_cli.services.stripe_run import FAILED, Change, Run
 from billing_cli.store import stripe_events as events
 from billing_cli.store import stripe_invoices as invoices
 from billing_cli.store import stripe_links as links
+from billing_cli.store import stripe_requests as requests
 from billing_cli.store import stripe_state as state
 
 if TYPE_CHECKING:
@@ -84,6 +85,8 @@ def run(app: App, options: Options, listener: Listener, confirm: Confirm) -> Out
                 step(sync)
         if not options.dry_run and options.only is None:
             with account.uow.batch() as tx:
+                # Whatever is wanted still was sent again in this run.
+                requests.close_others(tx, sorted(sync.sender.unknown), account.now)
                 state.put(tx, state.LAST_SYNC, format_instant(account.now))
     return outcome
 

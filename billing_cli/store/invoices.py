@@ -168,7 +168,8 @@ def held(tx: Transaction, start: int, end: int) -> list[InvoiceRow]:
         InvoiceRow(*row)
         for row in tx.rows(
             f"SELECT {_ALL} FROM billing_invoices i WHERE i.status = 'void' AND i.written_off = 0 "
-            f"AND i.kind <> '{STRIPE}' AND i.superseded_by IS NULL AND i.period_start >= ? AND i.period_end <= ?",
+            f"AND i.kind <> '{STRIPE}' AND i.superseded_by IS NULL "
+            "AND i.period_start >= ? AND i.period_end <= ?",
             start,
             end,
         )

@@ -130,5 +130,7 @@ def about(tx: Transaction, kind: str, object_id: str) -> list[EventRow]:
 
 def counts(tx: Transaction) -> dict[str, int]:
     """Return how many events are in each state."""
-    found = dict(tx.rows("SELECT state, COUNT(*) FROM billing_stripe_events GROUP BY state"))
+    found: dict[str, int] = dict(
+        tx.rows("SELECT state, COUNT(*) FROM billing_stripe_events GROUP BY state")
+    )
     return {state: found.get(state, 0) for state in STATES}

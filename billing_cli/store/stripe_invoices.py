@@ -151,14 +151,22 @@ def set_problem(tx: Transaction, invoice_id: int, problem: str) -> None:
 
 
 def notes_to_send(tx: Transaction, after: int, limit: int) -> list[NoteToSend]:
-    """Return the next credit notes after an id on final invoices of ours that are on Stripe."""
+    """Return the next credit notes after an id on final invoices of ours that are on Stripe.
+
+    One whose money has yet to go back there waits for that.
+    """
     rows = tx.rows(
         "SELECT n.id, n.number, n.user_id, n.amount, n.applied, n.reason, n.currency, s.stripe_id "
         "FROM billing_credit_notes n JOIN billing_invoices i ON i.id = n.invoice_id "
         "JOIN billing_stripe_invoices s ON s.invoice_id = i.id "
         f"WHERE n.id > ? AND n.voided_at IS NULL AND i.kind <> '{STRIPE}' AND s.stage = 'final' "
         "AND s.status IN ('open', 'paid') AND NOT EXISTS (SELECT 1 FROM billing_stripe_links l "
-        "WHERE l.kind = 'credit_note' AND l.local_id = CAST(n.id AS TEXT)) ORDER BY n.id LIMIT ?",
+        "WHERE l.kind = 'credit_note' AND l.local_id = CAST(n.id AS TEXT)) "
+        "AND NOT EXISTS (SELECT 1 FROM billing_refunds r "
+        "JOIN billing_payments p ON p.id = r.payment_id WHERE r.credit_note_id = n.id "
+        "AND p.stripe_payment_intent_id IS NOT NULL AND NOT EXISTS ("
+        "SELECT 1 FROM billing_stripe_links l WHERE l.kind = 'refund' "
+        "AND l.local_id = CAST(r.id AS TEXT))) ORDER BY n.id LIMIT ?",
         after,
         limit,
     )

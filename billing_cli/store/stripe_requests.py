@@ -53,6 +53,25 @@ def finish(tx: Transaction, answered: Iterable[tuple[int, str | None, str | None
     )
 
 
+def close_others(tx: Transaction, keys: Sequence[str], now: int) -> None:
+    """Close what has no answer, and that nobody wants any more, but for what makes something.
+
+    What makes something stays, for whoever wants it again: it may have been made.
+    """
+    subquery, parameter = tx.texts(keys)
+    tx.execute(
+        "UPDATE billing_stripe_requests SET parameters = '', finished_at = ?, "
+        "error = 'not wanted any more' WHERE finished_at IS NULL AND sent_at <= ? "
+        "AND operation IN ('customer.update', 'product.update', 'price.update', "
+        "'subscription.update', 'invoice.add_lines', 'invoice.update', 'invoice.finalize', "
+        "'invoice.pay', 'invoice.attach_payment', 'invoice.void', 'invoice.delete') "
+        f"AND idempotency_key NOT IN {subquery}",
+        now,
+        now,
+        parameter,
+    )
+
+
 def is_done(tx: Transaction, key: str) -> bool:
     """Tell whether a request was answered, and done."""
     sql = (

@@ -40,8 +40,8 @@ class Subscription(SQLModel, table=True):
 
     What the plugin's table called ``plan_id``, ``status`` and ``current_period_*`` follows from
     the phases and the moment of asking, and is worked out on reading. ``canceled_at`` is when
-    somebody asked for the end, ``source`` who began it: ``operator``, ``event`` or ``stripe``. From ``stripe_from`` on it is Stripe
-    that charges its fee.
+    somebody asked for the end, ``source`` who began it: ``operator``, ``event`` or ``stripe``. From
+    ``stripe_from`` on it is Stripe that charges its fee.
     """
 
     __tablename__ = "billing_subscriptions"

@@ -40,7 +40,7 @@ class StripeInvoice(SQLModel, table=True):
     """An invoice as Stripe has it; amounts in minor units.
 
     ``stage`` is how far ours has come: ``created`` without lines, ``filled`` with them, or
-    ``final``. ``remaining`` is what Stripe would still collect, and ``collects`` whether it does so by
+    ``final``. ``remaining`` is what Stripe would still collect, ``collects`` whether it does so by
     itself. ``problem`` says why the invoice is held up.
     """
 
@@ -64,8 +64,8 @@ class StripeInvoice(SQLModel, table=True):
 class StripeRequest(SQLModel, table=True):
     """A write to Stripe, stored before it is sent, so that it can be sent again unchanged.
 
-    ``parameters`` are emptied when the answer is there, and ``result`` is the id it names. A request
-    without ``finished_at`` may or may not have reached Stripe.
+    ``parameters`` are emptied when the answer is there, and ``result`` is the id it names. A
+    request without ``finished_at`` may or may not have reached Stripe.
     """
 
     __tablename__ = "billing_stripe_requests"

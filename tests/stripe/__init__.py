@@ -1,0 +1,1 @@
+"""Tests of what speaks to Stripe, each with the stand-in of :mod:`tests.stripe_server`."""
