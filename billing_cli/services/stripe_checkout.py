@@ -18,7 +18,7 @@ from billing_cli.pricing.stripe_objects import (
     read_subscription,
 )
 from billing_cli.pricing.timelines import FOREVER
-from billing_cli.services import stripe_customers, stripe_inbox, stripe_plans
+from billing_cli.services import stripe_customers, stripe_events, stripe_inbox, stripe_plans
 from billing_cli.services.stripe_access import opened
 from billing_cli.services.stripe_requests import Wish
 from billing_cli.services.stripe_run import FAILED, Change, Run
@@ -28,14 +28,13 @@ from billing_cli.store import stripe_links, stripe_requests, subscriptions, user
 from billing_cli.store.stripe_links import PRICE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from billing_cli.app import App
     from billing_cli.pricing.plans import Plan
     from billing_cli.services.stripe_access import Account, Confirm
-    from billing_cli.services.stripe_requests import Answer
+    from billing_cli.services.stripe_requests import Answer, Sender
     from billing_cli.store.stripe_links import LinkedUser
-    from billing_cli.store.unit_of_work import Transaction
 
 _SUBSCRIBING = "subscription"
 # In any other state a subscription is one, or may still become one.
@@ -148,6 +147,8 @@ def _check_url(text: str | None, option: str) -> None:
 
 
 def _run(account: Account) -> tuple[Run, list[Change]]:
+    # What somebody does on a page before the first sync is told by an event, and by nothing else.
+    stripe_events.note_beginning(account)
     changes: list[Change] = []
     return Run(account, changes.append), changes
 
@@ -249,11 +250,11 @@ def _finish_earlier(run: Run, wish: Wish) -> None:
     with run.account.uow.reading() as tx:
         last = stripe_requests.last_of(tx, [wish.target]).get((wish.target, wish.operation))
     if last is not None and last.finished_at is None:
-        _require_known(*run.sender.send([wish], _keep_nothing))
+        _require_known(*asked(run.sender, [wish]))
 
 
 def _sent(run: Run, wish: Wish) -> Mapping[str, Any]:
-    (answer,) = run.sender.send([wish], _keep_nothing)
+    (answer,) = asked(run.sender, [wish])
     _require_known(answer)
     if answer.result is None:
         hint = "the log in Stripe's dashboard shows the request"
@@ -274,8 +275,10 @@ def _require_known(answer: Answer) -> None:
         )
 
 
-def _keep_nothing(_tx: Transaction, _answer: Answer) -> None:
-    """Keep nothing: what comes of a page is what matters."""
+def asked(sender: Sender, wishes: Sequence[Wish]) -> list[Answer]:
+    """Send wishes of which nothing is kept here: what comes of them is what matters."""
+    wanted = {wish.target for wish in wishes}
+    return sender.send(wishes, lambda _tx, _answer: None, lambda _tx: wanted)
 
 
 def _open_pages(account: Account, user: LinkedUser) -> list[CheckoutSession]:
@@ -287,7 +290,7 @@ def _open_pages(account: Account, user: LinkedUser) -> list[CheckoutSession]:
 def _close(run: Run, pages: list[CheckoutSession]) -> None:
     """Have nobody subscribe on some pages any more; on one that is used somebody has."""
     wishes = [Wish(f"checkout-session/{page.id}", "checkout.expire", {}, page.id) for page in pages]
-    for answer in run.sender.send(wishes, _keep_nothing):
+    for answer in asked(run.sender, wishes):
         _require_known(answer)
 
 

@@ -178,15 +178,36 @@ def _read_on(account: Account, cursor: str, read_until: int) -> int:
             return new
 
 
-def _begin(account: Account, since: int) -> int:
-    """Take what exists as told, and begin to read events from here on."""
+def note_beginning(account: Account) -> None:
+    """Have the first poll read the events from here on, if there was none yet.
+
+    For what is about to be made, and will be told of by an event alone.
+    """
+    with account.uow.reading() as tx:
+        if any(state.get(tx, name) is not None for name in (state.EVENTS_READ, state.EVENTS_NOTED)):
+            return
+    newest = _newest(account)
+    with account.uow.batch() as tx:
+        state.put(tx, state.EVENTS_NOTED, f"{account.now} {newest}")
+
+
+def _newest(account: Account) -> str:
     newest = account.gateway.read("events", limit=1)["data"]
+    return str(newest[0]["id"]) if newest else ""
+
+
+def _begin(account: Account, since: int) -> int:
+    """Take what exists as told, and begin to read events from here on, or from where was noted."""
+    with account.uow.reading() as tx:
+        noted = state.get(tx, state.EVENTS_NOTED)
+    at, _, newest = (noted or f"{account.now} {_newest(account)}").partition(" ")
     stripe_customers.look_through(account)
     new = _list_all(account, since)
     with account.uow.batch() as tx:
-        state.put(tx, state.EVENTS_READ, str(newest[0]["id"]) if newest else "")
-        state.put(tx, state.EVENTS_SINCE, str(account.now))
+        state.put(tx, state.EVENTS_READ, newest)
+        state.put(tx, state.EVENTS_SINCE, at)
         state.forget(tx, state.BACKFILL)
+        state.forget(tx, state.EVENTS_NOTED)
     return new
 
 

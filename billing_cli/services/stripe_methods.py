@@ -10,8 +10,10 @@ from billing_cli.gateway.stripe_errors import StripeRefusalError
 from billing_cli.pricing.stripe_objects import read_customer, read_payment_method
 from billing_cli.services import stripe_customers, stripe_inbox
 from billing_cli.services.stripe_access import opened
+from billing_cli.services.stripe_checkout import asked
 from billing_cli.services.stripe_requests import Sender, Wish
 from billing_cli.store import stripe_links, stripe_requests, users
+from billing_cli.store.stripe_links import CUSTOMER
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -46,7 +48,7 @@ def detach(app: App, user_id: str, method: str, confirm: Confirm) -> list[dict[s
         if last is None or last.finished_at is not None:
             # Else it may be detached already, and nobody was told.
             _require_of(account, user_id, customer, method)
-        (answer,) = Sender(account).send([wish], lambda _tx, _answer: None)
+        (answer,) = asked(Sender(account), [wish])
         if answer.is_open:
             raise UnavailableError(
                 answer.problem or "Stripe did not answer", "run it again: nothing is done twice"
@@ -93,7 +95,12 @@ def _unknown(user_id: str, method: str) -> NotFoundError:
 
 def _rows(account: Account, customer: str) -> list[dict[str, object]]:
     gateway = account.gateway
+    with account.uow.reading() as tx:
+        link = stripe_links.by_stripe_ids(tx, CUSTOMER, [customer]).get(customer)
     chosen = read_customer(gateway.read("customer", customer)).default_payment_method
+    if chosen is None and link is not None:
+        # Nobody has chosen: invoices are paid with the newest.
+        chosen = link.detail
     return [
         {
             "id": found.id,

@@ -17,7 +17,7 @@ from billing_cli.errors import (
     UsageError,
 )
 from billing_cli.services import stripe_events, stripe_inbox
-from billing_cli.services.stripe_access import opened
+from billing_cli.services.stripe_access import LIVE, TEST, opened
 from billing_cli.store import stripe_events as events
 from billing_cli.store import stripe_state as state
 from billing_cli.store.stripe_events import FAILED, PENDING
@@ -188,6 +188,11 @@ def _can_work(app: App, say: Say, confirm: Confirm) -> bool:
     if waits is not None:
         say(waits)
         return False
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        mode = state.get(tx, state.MODE)
+    if mode == (LIVE if app.stripe.is_live else TEST):
+        # Nothing has to be asked before the first event: Stripe may not answer just now.
+        return True
     try:
         with opened(app, confirm):
             pass
