@@ -40,6 +40,9 @@ def reconcile(
     from billing_cli.services import stripe_comparison as service
 
     app: App = context.obj
-    with progress(None, "comparing") as advance:
-        rows = service.run(app, period, advance)
-        emit(rows, _COLUMNS, output, empty="both sides agree")
+    with (
+        progress(None, "comparing") as advance,
+        service.comparing(app, period, advance) as comparison,
+    ):
+        emit(service.rows(comparison), _COLUMNS, output, empty="both sides agree")
+    service.require_same(comparison)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -62,13 +63,11 @@ class Comparison:
         return {"created": {"gte": self.since}} if self.since else {}
 
 
-def run(
-    app: App, period: str | None, advance: Callable[[int], None]
-) -> Iterator[dict[str, object]]:
-    """Yield what differs, and raise :class:`IncompleteError` at the end where somebody must look.
+@contextmanager
+def comparing(app: App, period: str | None, advance: Callable[[int], None]) -> Iterator[Comparison]:
+    """Give a comparison of all, or of a period's invoices and what was paid for them.
 
-    With a period that is its invoices and what was paid for them. ``advance`` is told how many
-    objects were compared.
+    ``advance`` is told how many objects were compared.
     """
     if period is not None:
         parse_period(period)
@@ -76,14 +75,21 @@ def run(
         since = 0
         if period is not None:
             since = account.history.calendar.named(period).start
-        found = Comparison(account, advance, period, since)
         with account.uow.reading() as tx:
             store.begin(tx)
-        parts = _ALL if period is None else (_invoices, _payments)
-        for part in parts:
-            for difference in part(found):
-                found.unexplained += difference.known is None
-                yield asdict(difference)
+        yield Comparison(account, advance, period, since)
+
+
+def rows(found: Comparison) -> Iterator[dict[str, object]]:
+    """Yield what differs, as it is shown."""
+    for part in _ALL if found.period is None else (_invoices, _payments):
+        for difference in part(found):
+            found.unexplained += difference.known is None
+            yield asdict(difference)
+
+
+def require_same(found: Comparison) -> None:
+    """Raise :class:`IncompleteError` where there was a difference that nothing explains."""
     if found.unexplained:
         count = found.unexplained
         raise IncompleteError(
@@ -112,10 +118,10 @@ def _owners(tx: Transaction, page: Iterable[Json]) -> dict[str, str]:
 def _missing(
     found: Comparison,
     kind: str,
-    rows: Callable[[Transaction], Iterator[Missing]],
+    find: Callable[[Transaction], Iterator[Missing]],
 ) -> Iterator[Difference]:
     with found.account.uow.reading() as tx:
-        for row in rows(tx):
+        for row in find(tx):
             here = format_minor(row.amount, row.currency) if row.currency else row.id
             there = row.problem or (row.stripe_id and f"{row.stripe_id} is gone")
             yield Difference(kind, row.user_id, row.id, compare.MISSING_THERE, here, there)

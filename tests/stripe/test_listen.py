@@ -69,7 +69,7 @@ def receiver(world: World, billing: Billing, **environ: str) -> Iterator[Receive
         *("stripe", "listen", "--port", "0"), at=world.now, environ=secrets | environ
     )
     assert process.stderr
-    said = []
+    said: list[str] = []
     try:
         while not said or "listening on" not in said[-1]:
             said.append(process.stderr.readline())
