@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from tests.stripe_server import customers, intents, invoice_payments, invoices, refunds, sessions
+from tests.stripe_server.errors import invalid
 from tests.stripe_server.subscription_changes import update_subscription
 from tests.stripe_server.subscription_invoices import advance, bill
 from tests.stripe_server.subscriptions import end_subscription
@@ -129,6 +130,12 @@ class Actions:
             key = payments[-1]["payment"]["payment_intent"]
         return self._begin("payment_intents", key)
 
+    def _processing(self, key: str) -> Object:
+        row = self._intent(key)
+        if row["status"] != "processing":
+            raise invalid(f"The payment {row['id']} is not processing but {row['status']}.")
+        return row
+
     def _charge(self, key: str) -> Object:
         """A charge, by its own id or that of its payment intent or invoice."""
         if key.startswith("ch_"):
@@ -138,7 +145,7 @@ class Actions:
     def settle(self, payment: str) -> Object:
         """A bank debit arrives, or fails, as its account is made to. By intent or invoice."""
         with self.service.lock:
-            row = self._intent(payment)
+            row = self._processing(payment)
             if code := self.engine.state.pending.get(row["id"], ""):
                 intents.fail(self.engine, row, code)
             else:
@@ -148,7 +155,7 @@ class Actions:
     def fail_payment(self, payment: str, decline_code: str = "insufficient_funds") -> Object:
         """A bank debit that is processing fails. By intent or invoice."""
         with self.service.lock:
-            row = self._intent(payment)
+            row = self._processing(payment)
             intents.fail(self.engine, row, decline_code)
             return self._shown(row)
 
@@ -163,7 +170,7 @@ class Actions:
             row = self.engine.get("refunds", refund)
             if failure:
                 refunds.fail_refund(self.engine, row, failure)
-            else:
+            elif row["status"] == "pending":
                 previous = self.engine.change(row, status="succeeded")
                 self.engine.emit("refund.updated", row, previous)
             return self._shown(row)

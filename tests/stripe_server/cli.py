@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 VERSION: Final = "1.52.0"
 KEY: Final = "sk_test_standin0123456789"
+_QUIETLY: Final = ("--no-audit", "--no-fund", "--loglevel=error")
+_LISTEN: Final = ("listen", "--all-snapshot", "--no-wss", "--skip-update")
 _INSTALL_SECONDS: Final = 60
 _TRIGGER_SECONDS: Final = 30
 _CONNECT_SECONDS: Final = 20
@@ -43,8 +45,7 @@ def _binary() -> Path | str:
         made = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
         try:
             subprocess.run(
-                [npm, "install", "--prefix", made, "--no-audit", "--no-fund"]
-                + ["--loglevel=error", f"@stripe/cli@{VERSION}"],
+                [npm, "install", "--prefix", str(made), *_QUIETLY, f"@stripe/cli@{VERSION}"],
                 check=True,
                 capture_output=True,
                 timeout=_INSTALL_SECONDS,
@@ -77,6 +78,11 @@ def _run() -> tuple[Path, dict[str, str]]:
     return found, environment
 
 
+def check() -> None:
+    """Raise `MissingError` if there is no command line here, and none can be installed."""
+    _run()
+
+
 def trigger(server: StripeServer, event: str) -> None:
     """Send the sequence of requests with which Stripe's command line makes such an event happen."""
     program, environment = _run()
@@ -100,8 +106,7 @@ def listen(server: StripeServer, forward_to: str) -> Iterator[None]:
     """
     program, environment = _run()
     process = subprocess.Popen(
-        [program, "listen", "--all-snapshot", "--no-wss", "--skip-update"]
-        + ["--api-base", server.url, "--forward-to", forward_to],
+        [str(program), *_LISTEN, "--api-base", server.url, "--forward-to", forward_to],
         env=environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

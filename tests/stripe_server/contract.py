@@ -224,7 +224,10 @@ def _list_of(item: Check) -> Check:
     return check_list
 
 
-def _map_of(inner: Check) -> Check:
+def _map_of(value_check: Check) -> Check:
+    # In metadata, an empty value unsets its key.
+    inner = _any_text if value_check is _text else value_check
+
     def check_map(value: Any, path: str) -> dict[str, Any]:
         if not isinstance(value, dict):
             raise Refusal("Invalid object", param=path, code="parameter_invalid_object")
@@ -255,8 +258,9 @@ def _first_of(checks: list[Check]) -> Check:
             try:
                 return alternative(value, path)
             except Refusal as refusal:
-                # The alternative that got farthest says best what is wrong.
-                if worst is None or len(refusal.param) > len(worst.param):
+                # What got farthest says best what is wrong; of those that got as far the last,
+                # since an empty value stands first.
+                if worst is None or len(refusal.param) >= len(worst.param):
                     worst = refusal
         assert worst
         raise worst
@@ -278,7 +282,7 @@ def _text(value: Any, path: str) -> str:
     return value
 
 
-def _item_text(value: Any, path: str) -> str:
+def _any_text(value: Any, path: str) -> str:
     if not isinstance(value, str):
         raise Refusal(f"Invalid string: {value}", param=path, code="parameter_invalid_string")
     return value

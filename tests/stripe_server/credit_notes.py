@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.stripe_server.engine import Engine, lists, merge_metadata, retrieves, serves
 from tests.stripe_server.errors import invalid
-from tests.stripe_server.invoice_payments import mark_paid, withdraw
+from tests.stripe_server.invoice_payments import ask_for_the_rest, mark_paid, withdraw
 from tests.stripe_server.refunds import refund
 
 if TYPE_CHECKING:
@@ -258,6 +258,7 @@ def _apply(engine: Engine, invoice: Object, before: int, after: int) -> None:
         pre_payment_credit_notes_amount=invoice["pre_payment_credit_notes_amount"] + before,
         post_payment_credit_notes_amount=invoice["post_payment_credit_notes_amount"] + after,
     )
+    ask_for_the_rest(engine, invoice)
     engine.emit("invoice.updated", invoice, previous)
     if invoice["status"] == "open" and invoice["amount_remaining"] == 0:
         withdraw(engine, invoice, "automatic")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import time
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Final
 from tests.stripe_server.wire import Response
 
 if TYPE_CHECKING:
+    import threading
     from collections.abc import Callable
 
 HTML: Final = b"<html><head><title>502 Bad Gateway</title></head><body>nginx</body></html>"
@@ -42,6 +44,8 @@ _ERRORS: Final = {
         "rate_limit",
     ),
 }
+# What is waited for longer than this does not come.
+_MOST_SECONDS: Final = 60
 BEFORE: Final = "before"
 AFTER: Final = "after"
 
@@ -64,7 +68,7 @@ class Fault:
     ``html``    status 502 and a page of HTML
     ``drop``    the connection closes without an answer
     ``timeout`` no answer, until the client gives up
-    ``slow``    ``seconds`` pass, then all is well
+    ``slow``    ``seconds`` pass, or the event ``until`` is set, then all is well
     ``kill``    the process ``pid`` gets SIGKILL, and no answer is sent
     ==========  ====================================================================
     """
@@ -76,6 +80,7 @@ class Fault:
     times: int = 1
     retry_after: int | None = None
     seconds: float = 0.0
+    until: threading.Event | None = None
     pid: int | Callable[[], int] | None = None
     seen: int = 0
 
@@ -94,6 +99,13 @@ class Fault:
     def spent(self) -> bool:
         """Whether it will never happen again."""
         return bool(self.times) and self.seen >= self.at + self.times - 1
+
+    def wait(self) -> None:
+        """Let the client wait."""
+        if self.until:
+            self.until.wait(_MOST_SECONDS)
+        else:
+            time.sleep(self.seconds)
 
     def kill(self) -> None:
         """End the client's process, which cannot do anything about it."""

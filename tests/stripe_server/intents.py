@@ -306,9 +306,21 @@ def _confirmed(engine: Engine, intent: Object) -> None:
         raise refusal(engine, intent)
 
 
+def _check_own(engine: Engine, intent: Object) -> None:
+    """Refuse to touch the intent that an invoice has by itself."""
+    for payment in engine.state["invoice_payments"].where(payment=intent["id"]):
+        if payment["is_default"]:
+            raise invalid(
+                f"The PaymentIntent {intent['id']} belongs to the invoice {payment['invoice']}, and"
+                " can't be changed directly.",
+                code="payment_intent_unexpected_state",
+            )
+
+
 @serves("POST", "/v1/payment_intents/{intent}/cancel")
 def cancel_intent(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
     intent = engine.get("payment_intents", ids[0])
+    _check_own(engine, intent)
     cancel(engine, intent, params.get("cancellation_reason"))
     return intent
 
@@ -316,6 +328,8 @@ def cancel_intent(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
 @serves("POST", "/v1/payment_intents/{intent}")
 def update_intent(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
     intent = engine.get("payment_intents", ids[0])
+    if not params.keys() <= {"metadata", "expand"}:
+        _check_own(engine, intent)
     fields = {
         name: unset(params[name]) for name in ("description", "receipt_email") if name in params
     }

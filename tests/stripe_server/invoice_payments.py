@@ -109,10 +109,20 @@ def _paid_by(engine: Engine, payment: Object, amount: int) -> None:
     engine.emit("invoice_payment.paid", payment)
     if invoice["status"] in ("open", "uncollectible"):
         if invoice["amount_remaining"]:
+            ask_for_the_rest(engine, invoice)
             engine.emit("invoice.updated", invoice, {"amount_paid": remaining})
         else:
             withdraw(engine, invoice, "automatic")
             mark_paid(engine, invoice)
+
+
+def ask_for_the_rest(engine: Engine, invoice: Object) -> None:
+    """Ask by the payment that an invoice has by itself for what is not paid otherwise."""
+    for payment in engine.state["invoice_payments"].where(invoice=invoice["id"], status="open"):
+        if payment["is_default"]:
+            intent = engine.get("payment_intents", payment["payment"]["payment_intent"])
+            engine.change(intent, amount=invoice["amount_remaining"])
+            engine.change(payment, amount_requested=invoice["amount_remaining"])
 
 
 def _intent_succeeded(engine: Engine, intent: Object) -> None:
@@ -168,20 +178,16 @@ def default_method(engine: Engine, invoice: Object) -> str | None:
 
 def charge(engine: Engine, invoice: Object, method: Object) -> Object:
     """Try to collect what an open invoice still asks for; gives the payment intent."""
-    payment = next(
-        payment
-        for payment in engine.state["invoice_payments"].where(invoice=invoice["id"], status="open")
-        if payment["is_default"]
-    )
+    asked = engine.state["invoice_payments"].where(invoice=invoice["id"], status="open")
+    payment = next((payment for payment in asked if payment["is_default"]), None)
+    if payment is None:
+        raise invalid(f"The invoice is {invoice['status']}: there is nothing to pay.")
     intent = engine.get("payment_intents", payment["payment"]["payment_intent"])
     if intent["status"] == "processing":
         raise invalid(
             "This invoice can't be paid because a payment for it is processing.",
             code="payment_intent_unexpected_state",
         )
-    if intent["amount"] != invoice["amount_remaining"]:
-        engine.change(intent, amount=invoice["amount_remaining"])
-        engine.change(payment, amount_requested=invoice["amount_remaining"])
     intents.attempt(engine, intent, method)
     return intent
 
@@ -237,15 +243,16 @@ def pay_invoice(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
     return invoice
 
 
+def _paid_off_stripe(engine: Engine, invoice: Object, amount: int) -> None:
+    off_stripe = engine.state.off_stripe
+    off_stripe[invoice["id"]] = off_stripe.get(invoice["id"], 0) + amount
+
+
 def pay_out_of_band(engine: Engine, invoice: Object) -> None:
     """The invoice was paid by other means: nobody asks for the rest any more."""
     withdraw(engine, invoice, "automatic")
-    engine.change(
-        invoice,
-        amount_paid=invoice["amount_due"],
-        amount_paid_off_stripe=invoice["amount_paid_off_stripe"] + invoice["amount_remaining"],
-        amount_remaining=0,
-    )
+    _paid_off_stripe(engine, invoice, invoice["amount_remaining"])
+    engine.change(invoice, amount_paid=invoice["amount_due"], amount_remaining=0)
     mark_paid(engine, invoice)
 
 
@@ -257,11 +264,14 @@ def attach_payment(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
     intent, record = params.get("payment_intent"), params.get("payment_record")
     if bool(intent) == bool(record):
         raise invalid("You must specify exactly one of payment_intent and payment_record.")
+    if invoice["parent"] and invoice["collection_method"] == "charge_automatically":
+        raise invalid("Subscription invoices that are charged automatically take no payments.")
     key = intent or record
     if engine.state["invoice_payments"].where(payment=key):
         raise invalid("This payment has already been attached to an invoice.")
     if intent:
         found = engine.get("payment_intents", intent, param="payment_intent")
+        _check_intent(invoice, found)
         payment = _new_payment(engine, invoice, "payment_intent", intent, found["amount"])
         if found["status"] == "succeeded":
             _paid_by(engine, payment, found["amount_received"])
@@ -275,12 +285,17 @@ def attach_payment(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
             engine, invoice, "payment_record", record, found["amount_requested"]["value"]
         )
         if amount["value"]:
-            off_stripe = min(amount["value"], invoice["amount_remaining"])
-            engine.change(
-                invoice, amount_paid_off_stripe=invoice["amount_paid_off_stripe"] + off_stripe
-            )
+            _paid_off_stripe(engine, invoice, min(amount["value"], invoice["amount_remaining"]))
             _paid_by(engine, payment, amount["value"])
     return invoice
+
+
+def _check_intent(invoice: Object, intent: Object) -> None:
+    for name in ("currency", "customer"):
+        if intent[name] != invoice[name]:
+            raise invalid(f"The PaymentIntent must have the same {name} as the invoice.")
+    if intent["amount"] > invoice["amount_remaining"]:
+        raise invalid("The PaymentIntent's amount is more than the invoice's amount remaining.")
 
 
 @serves("POST", "/v1/payment_records/report_payment")
@@ -336,6 +351,9 @@ def list_payments(engine: Engine, params: dict[str, Any], *_ids: str) -> Object:
 
 retrieves("/v1/invoice_payments/{invoice_payment}", "invoice_payments")
 retrieves("/v1/payment_records/{id}", "payment_records")
+EXPANDABLE["invoice", "amount_paid_off_stripe"] = lambda engine, row: engine.state.off_stripe.get(
+    row["id"], 0
+)
 EXPANDABLE["invoice", "payments"] = lambda engine, row: engine.page(
     "/v1/invoices/payments", "invoice_payments", {}, {"invoice": row["id"]}
 )

@@ -59,7 +59,6 @@ def new_invoice(engine: Engine, customer: Object, params: dict[str, Any]) -> Obj
             "amount_due": 0,
             "amount_overpaid": 0,
             "amount_paid": 0,
-            "amount_paid_off_stripe": 0,
             "amount_remaining": 0,
             "amount_shipping": 0,
             "application": None,
@@ -309,6 +308,8 @@ def void(engine: Engine, invoice: Object) -> None:
             "You can only pass in open or uncollectible invoices. This invoice has status"
             f" {invoice['status']}."
         )
+    if _paid_in_part(engine, invoice, "open", "paid"):
+        raise invalid("You can't void an invoice that has open or paid payments.")
     withdraw(engine, invoice, "void_invoice")
     previous = engine.change(
         invoice,
@@ -318,6 +319,15 @@ def void(engine: Engine, invoice: Object) -> None:
     )
     engine.emit("invoice.updated", invoice, previous)
     engine.emit("invoice.voided", invoice)
+
+
+def _paid_in_part(engine: Engine, invoice: Object, *statuses: str) -> bool:
+    """Whether there are payments in such a state, besides the one that was always asked for."""
+    return any(
+        payment["status"] in statuses
+        and not (payment["is_default"] and payment["status"] == "open")
+        for payment in engine.state["invoice_payments"].where(invoice=invoice["id"])
+    )
 
 
 @serves("POST", "/v1/invoices/{invoice}/void")
@@ -334,6 +344,8 @@ def mark_uncollectible(engine: Engine, _params: dict[str, Any], *ids: str) -> Ob
         raise invalid(
             f"You can only mark open invoices uncollectible, not {invoice['status']} ones."
         )
+    if _paid_in_part(engine, invoice, "open"):
+        raise invalid("You can't mark an invoice uncollectible that has open payments.")
     previous = engine.change(
         invoice,
         status="uncollectible",

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from tests.stripe_server.state import Object
 
 _DUE: Final = 14 * 86_400
+# What a refund to such a way to pay is called.
+_DESTINATIONS: Final = {"us_bank_account": "us_bank_transfer", "sepa_debit": "eu_bank_transfer"}
 _EVIDENCE: Final = (
     "access_activity_log",
     "billing_address",
@@ -98,7 +100,8 @@ def refund(
             param="amount",
         )
     kind = charge["payment_method_details"]["type"]
-    details = {"reference_status": "pending", "type": "refund"} if kind == "card" else {}
+    destination = _DESTINATIONS.get(kind, kind)
+    details = {"reference_status": "pending", **({"type": "refund"} if kind == "card" else {})}
     made = engine.add(
         "refunds",
         {
@@ -108,7 +111,7 @@ def refund(
             "charge": charge["id"],
             "currency": charge["currency"],
             "customer": charge["customer"],
-            "destination_details": {kind: details, "type": kind},
+            "destination_details": {destination: details, "type": destination},
             "metadata": merge_metadata({}, given),
             "payment_intent": charge["payment_intent"],
             "reason": given.get("reason"),
@@ -137,6 +140,8 @@ def _refundable(engine: Engine, charge: Object) -> bool:
 def fail_refund(engine: Engine, made: Object, reason: str) -> None:
     """The money could not be given back: it is here again."""
     charge = engine.get("charges", made["charge"])
+    if made["status"] == "failed":
+        raise invalid(f"The refund {made['id']} has failed already.")
     engine.change(made, status="failed", failure_reason=reason)
     engine.change(
         charge, amount_refunded=charge["amount_refunded"] - made["amount"], refunded=False
@@ -158,8 +163,8 @@ def update_refund(engine: Engine, params: dict[str, Any], *ids: str) -> Object:
 
 def open_dispute(engine: Engine, charge: Object, reason: str, amount: int | None = None) -> Object:
     """A customer, or a bank, wants money back; Stripe has taken it already."""
-    if charge["disputed"]:
-        raise invalid(f"Charge {charge['id']} is disputed already.")
+    if charge["disputed"] or charge["status"] != "succeeded":
+        raise invalid(f"Charge {charge['id']} is disputed already, or has not succeeded.")
     card = charge["payment_method_details"]["type"] == "card"
     nobody = {
         "mastercard_compliance": None,

@@ -134,7 +134,7 @@ class Service:
         """What the client gets of a fault; None if all goes on after it."""
         entry.fault = f"{fault.kind} {fault.when}"
         if fault.kind == "slow":
-            time.sleep(fault.seconds)
+            fault.wait()
             return None
         if fault.kind == "kill":
             fault.kill()

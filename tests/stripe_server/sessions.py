@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from tests.stripe_server.customers import attach, create_customer, method_named
+from tests.stripe_server.customers import (
+    DEBITS,
+    TEST_METHODS,
+    attach,
+    create_customer,
+    method_named,
+)
 from tests.stripe_server.engine import (
     EXPANDABLE,
     Engine,
@@ -13,7 +19,8 @@ from tests.stripe_server.engine import (
     retrieves,
     serves,
 )
-from tests.stripe_server.errors import invalid
+from tests.stripe_server.errors import declined, invalid
+from tests.stripe_server.invoice_payments import PAID
 from tests.stripe_server.subscriptions import price_of, start_subscription
 from tests.stripe_server.terms import amount_of
 
@@ -150,6 +157,10 @@ def complete_session(engine: Engine, session: Object, method: str) -> None:
     """What happens when a customer fills in the page: a way to pay, and a subscription."""
     if session["status"] != "open":
         raise invalid(f"This Checkout Session is {session['status']}.")
+    outcome = TEST_METHODS[method][2].removeprefix("attach:") if method in TEST_METHODS else ""
+    debit = method in TEST_METHODS and TEST_METHODS[method][0] in DEBITS
+    if outcome and not debit and not outcome.startswith("dispute:"):
+        raise declined(outcome)
     if not session["customer"]:
         made = create_customer(engine, {"email": session["customer_email"] or "at@checkout.test"})
         engine.change(session, customer=made["id"])
@@ -173,9 +184,7 @@ def complete_session(engine: Engine, session: Object, method: str) -> None:
         fields = {
             "subscription": subscription["id"],
             "invoice": subscription["latest_invoice"],
-            "payment_status": "paid"
-            if subscription["status"] != "trialing"
-            else "no_payment_required",
+            "payment_status": _payment_status(engine, subscription),
         }
     engine.change(
         session,
@@ -195,6 +204,28 @@ def complete_session(engine: Engine, session: Object, method: str) -> None:
     )
     engine.state["checkout_sessions"].reindex(session)
     engine.emit("checkout.session.completed", session)
+
+
+def _payment_status(engine: Engine, subscription: Object) -> str:
+    if subscription["status"] == "trialing":
+        return "no_payment_required"
+    paid = engine.get("invoices", subscription["latest_invoice"])["status"] == "paid"
+    return "paid" if paid else "unpaid"
+
+
+def _paid_later(engine: Engine, invoice: Object) -> None:
+    """A bank debit with which a page was filled in has arrived."""
+    details = (invoice["parent"] or {}).get("subscription_details")
+    if invoice["status"] != "paid" or not details:
+        return
+    key = details["subscription"]
+    for session in engine.state["checkout_sessions"].where(subscription=key):
+        if session["payment_status"] == "unpaid":
+            engine.change(session, payment_status="paid")
+            engine.emit("checkout.session.async_payment_succeeded", session)
+
+
+PAID.append(_paid_later)
 
 
 def expire(engine: Engine, session: Object) -> None:

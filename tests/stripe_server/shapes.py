@@ -34,7 +34,7 @@ class ShapeError(AssertionError):
 def check(value: Any, path: str = "") -> None:
     """Check an object, and all within it, by what its ``object`` says it is."""
     kind = value.get("object")
-    if kind == "list":
+    if kind in ("list", "search_result"):
         _list(value, path)
     elif value.get("deleted"):
         if set(value) != {"id", "object", "deleted"}:

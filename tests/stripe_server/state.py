@@ -147,6 +147,8 @@ class State:
     pending: dict[str, str] = field(default_factory=dict)
     # The taxes that invoice items will say when they are lines.
     item_taxes: dict[str, list[Object]] = field(default_factory=dict)
+    # What was paid for each invoice outside of Stripe.
+    off_stripe: dict[str, int] = field(default_factory=dict)
     # What was asked for on each page of Checkout.
     checkouts: dict[str, Object] = field(default_factory=dict)
     detached: set[str] = field(default_factory=set)

@@ -104,6 +104,8 @@ class Listener:
                 while request := _read(stream, connection):
                     response = self._handle(request)
                     if response.drop:
+                        # Not only closed: a process that was forked may have it open as well.
+                        connection.shutdown(socket.SHUT_RDWR)
                         return
                     connection.sendall(_written(response))
                     if response.takeover:
