@@ -118,7 +118,7 @@ def retry(
     ids: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ID]...",
+            metavar="ID…",
             help="Ids, as the list shows them; without one, all that failed.",
             autocompletion=completion.failed_stripe_events,
         ),

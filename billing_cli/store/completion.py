@@ -167,7 +167,8 @@ def payment_methods(reader: Reader, prefix: str, user: str | None) -> Iterator[s
     for row in reader.rows(
         "SELECT DISTINCT c.detail FROM billing_stripe_links c JOIN billing_users u "
         "ON CAST(u.user_key AS TEXT) = c.local_id WHERE c.kind = 'customer' "
-        f"AND c.detail IS NOT NULL AND (CAST(? AS TEXT) IS NULL OR u.user_id = ?) LIMIT {LIMIT}",
+        f"AND c.detail IS NOT NULL AND (CAST(? AS TEXT) IS NULL OR u.user_id = ?) "
+        f"ORDER BY c.detail LIMIT {LIMIT}",
         user,
         user,
     ):

@@ -37,6 +37,7 @@ class Receiver:
     process: subprocess.Popen[str]
     port: int
     started: list[str]
+    secret: str
 
     def ask(self, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, bytes]:
         """Send a request, and return the status and body of the answer."""
@@ -62,11 +63,15 @@ class Receiver:
 
 
 @contextmanager
-def receiver(world: World, billing: Billing, **environ: str) -> Iterator[Receiver]:
-    """Run a receiver on a free port."""
-    secrets = {"STRIPE_SECRET_KEY": KEY, "STRIPE_WEBHOOK_SECRET": SECRET}
+def receiver(
+    world: World, billing: Billing, *, stands_still: bool = True, **environ: str
+) -> Iterator[Receiver]:
+    """Run a receiver on a free port, whose clock stands still with the world's."""
+    secrets = {"STRIPE_SECRET_KEY": KEY, "STRIPE_WEBHOOK_SECRET": SECRET} | environ
     process = billing.start(
-        *("stripe", "listen", "--port", "0"), at=world.now, environ=secrets | environ
+        *("stripe", "listen", "--port", "0"),
+        at=world.now if stands_still else None,
+        environ=secrets,
     )
     assert process.stderr
     said: list[str] = []
@@ -76,7 +81,7 @@ def receiver(world: World, billing: Billing, **environ: str) -> Iterator[Receive
             assert said[-1], said
         found = re.fullmatch(rf"listening on http://127\.0\.0\.1:(\d+){_PATH}\n", said[-1])
         assert found
-        yield Receiver(process, int(found[1]), said)
+        yield Receiver(process, int(found[1]), said, secrets["STRIPE_WEBHOOK_SECRET"])
     finally:
         process.kill()
         process.communicate()
