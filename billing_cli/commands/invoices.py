@@ -59,6 +59,7 @@ COLUMNS = (
     Column("sent_at", wide=True),
     Column("due_date", wide=True),
     Column("paid_at", table=False),
+    Column("source", table=False),
 )
 LINES = (
     Column("line", numeric=True),

@@ -32,6 +32,7 @@ WRITES: Final[Mapping[str, Write]] = {
     "invoice.pay": lambda v1, i, p, o: v1.invoices.pay(i, p, o),
     "invoice.attach_payment": lambda v1, i, p, o: v1.invoices.attach_payment(i, p, o),
     "invoice.void": lambda v1, i, p, o: v1.invoices.void_invoice(i, p, o),
+    "invoice.give_up": lambda v1, i, p, o: v1.invoices.mark_uncollectible(i, p, o),
     "invoice.delete": lambda v1, i, p, o: v1.invoices.delete(i, p, o),
     "payment_record.report": lambda v1, _, p, o: v1.payment_records.report_payment(p, o),
     "credit_note.create": lambda v1, _, p, o: v1.credit_notes.create(p, o),

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import time
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
+import requests
 import stripe
 
 from billing_cli.errors import NotConfiguredError, UnavailableError
@@ -57,7 +60,7 @@ class StripeGateway:
         self._client = stripe.StripeClient(
             key,
             max_network_retries=0,
-            http_client=stripe.RequestsClient(timeout=timeout),
+            http_client=_http_client(base, timeout),
             base_addresses=(
                 {"api": base, "files": base, "connect": base, "meter_events": base} if base else {}
             ),
@@ -113,6 +116,21 @@ class StripeGateway:
             else:
                 return answer
         raise AssertionError
+
+
+def _http_client(base: str | None, timeout: int) -> stripe.RequestsClient:
+    """Return what sends requests: through a proxy where the environment names one for the host.
+
+    The environment is asked once and not at each request. Nothing else is taken from it: what a
+    .netrc says of the host would be sent in the place of the key.
+    """
+    session = requests.Session()
+    session.trust_env = False
+    address = urlsplit(base or stripe.DEFAULT_API_BASE)
+    proxy = getproxies().get(address.scheme)
+    if proxy is not None and proxy_bypass(address.hostname or ""):
+        proxy = None
+    return stripe.RequestsClient(timeout=timeout, session=session, proxy=proxy)
 
 
 class _Pace:

@@ -18,6 +18,7 @@ TYPES: Final = {
     "billing.payment.failed": "a payment did not come in",
     "billing.payment.disputed": "a payer's bank questions a payment",
     "billing.payment.refunded": "money of a payment was given back",
+    "billing.refund.failed": "money that was given back did not arrive, and is Stripe's again",
     "billing.credit.granted": "a user was given a credit",
     "billing.credit_note.created": "a part of an invoice was taken back",
     "billing.quota.warning": "use reached the alert threshold of a limit",

@@ -13,23 +13,29 @@ from billing_cli.pricing import invoice_states as states
 
 CREATE, FILL, FINALIZE = "create", "fill", "finalize"
 PAID_ELSEWHERE, PART_ELSEWHERE, COLLECT = "paid-elsewhere", "part-elsewhere", "collect"
-VOID, DELETE = "void", "delete"
+VOID, DELETE, GIVE_UP = "void", "delete", "give-up"
 
 # How far ours has come, and what Stripe calls the states of an invoice.
 HELD, CREATED, FILLED, FINAL = "held", "created", "filled", "final"
+# A draft there whose lines do not add up to ours: it is thrown away, and begun again.
+ODD = "odd"
 DRAFT, OPEN, PAID, VOIDED, UNCOLLECTIBLE = "draft", "open", "paid", "void", "uncollectible"
 GONE: Final = "deleted"
-_ON_THE_WAY: Final = {CREATED: FILL, FILLED: FINALIZE}
+_ON_THE_WAY: Final = {CREATED: FILL, FILLED: FINALIZE, ODD: DELETE}
 
 
 @dataclass(frozen=True, slots=True)
 class There:
-    """An invoice as Stripe has it: amounts in our minor units."""
+    """An invoice as Stripe has it: amounts in our minor units.
+
+    ``is_whole`` says that nothing of its total was paid or credited there.
+    """
 
     stage: str
     status: str
     remaining: int
     collects: bool
+    is_whole: bool = True
 
 
 def next_step(status: str, due: int, there: There | None) -> str | None:
@@ -50,7 +56,10 @@ def next_step(status: str, due: int, there: There | None) -> str | None:
 def _undo(there: There) -> str | None:
     if there.status == DRAFT:
         return DELETE
-    return VOID if there.status in {OPEN, UNCOLLECTIBLE} else None
+    if there.is_whole:
+        return VOID if there.status in {OPEN, UNCOLLECTIBLE} else None
+    # What something was paid of cannot be voided there: nobody collects the rest.
+    return GIVE_UP if there.status == OPEN else None
 
 
 def _settle(due: int, there: There) -> str | None:

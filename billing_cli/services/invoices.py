@@ -156,6 +156,7 @@ def row_of(row: InvoiceRow) -> dict[str, object]:
         "sent_at": _instant(row.sent_at),
         "due_date": _instant(row.due_date or row.due_override),
         "paid_at": _instant(row.paid_at),
+        "source": "stripe" if row.kind == store.STRIPE else "billing",
     }
 
 

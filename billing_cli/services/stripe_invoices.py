@@ -26,7 +26,7 @@ from billing_cli.store.stripe_links import CUSTOMER
 from billing_cli.store.stripe_state import Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Container, Mapping, Sequence
 
     from billing_cli.store.invoice_rows import InvoiceRow, LineRow
     from billing_cli.store.stripe_invoices import Pair
@@ -45,14 +45,19 @@ _OPERATIONS: Mapping[str, str] = {
     steps.PART_ELSEWHERE: "payment_record.report",
     steps.COLLECT: "invoice.update",
     steps.VOID: "invoice.void",
+    steps.GIVE_UP: "invoice.give_up",
     steps.DELETE: "invoice.delete",
 }
+# Made is an invoice first, and then settled: between the two Stripe is told of its credit notes.
+_MAKING = frozenset({steps.CREATE, steps.FILL, steps.FINALIZE, steps.DELETE})
+_SETTLING = frozenset(_OPERATIONS) - _MAKING
 # What an operator is told that was done: making an invoice is one thing, in three steps.
 _TOLD: Mapping[str, str] = {
     steps.FINALIZE: "create",
     steps.PAID_ELSEWHERE: "mark paid",
     steps.PART_ELSEWHERE: "mark part paid",
     steps.VOID: "void",
+    steps.GIVE_UP: "give up",
     steps.DELETE: "delete",
 }
 
@@ -75,7 +80,15 @@ def settle(run: Run) -> None:
         if not pairs:
             return
         last = pairs[-1].invoice.id
-        _go_on(run, [pair.invoice.id for pair in pairs])
+        _look_first(run, pairs)
+        _go_on(run, [pair.invoice.id for pair in pairs], _SETTLING)
+
+
+def _look_first(run: Run, pairs: Sequence[Pair]) -> None:
+    """See what Stripe asks for now, where a part of that is to be said to be paid."""
+    for pair in pairs:
+        if not run.dry and _step_of(pair) == steps.PART_ELSEWHERE and pair.there:
+            stripe_inbox.refresh(run.account, "invoice", pair.there.stripe_id or "")
 
 
 def send(run: Run) -> None:
@@ -88,7 +101,7 @@ def send(run: Run) -> None:
             return
         last = pairs[-1].invoice.id
         _make_customers(run, pairs)
-        _go_on(run, [pair.invoice.id for pair in pairs])
+        _go_on(run, [pair.invoice.id for pair in pairs], _MAKING)
         run.advance(len(pairs))
 
 
@@ -104,12 +117,12 @@ def _make_customers(run: Run, pairs: Sequence[Pair]) -> None:
         stripe_customers.sync(run, sorted(missing))
 
 
-def _go_on(run: Run, ids: Sequence[int]) -> None:
-    """Take invoices as far as they go now."""
+def _go_on(run: Run, ids: Sequence[int], allowed: Container[str]) -> None:
+    """Take invoices as far as they go now by steps of some kinds."""
     left = list(ids)
     refreshed: set[int] = set()
     for _ in range(_MOST_STEPS):
-        gathered = _gather(run, left)
+        gathered = _gather(run, left, allowed)
         if run.dry:
             _rehearse(run, gathered)
             return
@@ -130,11 +143,13 @@ def _go_on(run: Run, ids: Sequence[int]) -> None:
                 _report(run, gathered, number, problem)
 
 
-def _gather(run: Run, ids: Sequence[int]) -> _Gathered:
+def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> _Gathered:
     with run.account.uow.reading() as tx:
         pairs = {pair.invoice.id: pair for pair in stripe_invoices.by_ids(tx, ids)}
         found = {
-            number: step for number, pair in pairs.items() if (step := _step_of(pair)) is not None
+            number: step
+            for number, pair in pairs.items()
+            if (step := _step_of(pair)) in allowed and step
         }
         to_fill = [number for number, step in found.items() if step == steps.FILL]
         keys = sorted({str(pairs[number].invoice.user_key) for number in found})
@@ -147,10 +162,13 @@ def _gather(run: Run, ids: Sequence[int]) -> _Gathered:
 
 
 def _step_of(pair: Pair) -> str | None:
-    row, there = pair
-    known = there and There(there.stage, there.status, there.remaining, bool(there.collects))
+    row, found = pair
     due = row.due if row.status != states.VOID else 0
-    return steps.next_step(row.status, due, known)
+    if found is None:
+        return steps.next_step(row.status, due, None)
+    is_whole = found.remaining == row.total
+    there = There(found.stage, found.status, found.remaining, bool(found.collects), is_whole)
+    return steps.next_step(row.status, due, there)
 
 
 def _wishes(run: Run, gathered: _Gathered) -> dict[int, Wish]:
@@ -342,9 +360,11 @@ def _record(tx: Transaction, run: Run, pair: Pair, answer: Answer) -> str | None
         total = from_stripe(found.total, row.currency)
         if total != row.total:
             problem = _unlike(row, total)
-            # Without its stage it stays a draft there, which nobody is asked to pay.
-            stripe_invoices.put(tx, [stand._replace(stage=steps.CREATED, problem=problem)])
+            # It stays a draft there, which nobody is asked to pay, until the next run.
+            stripe_invoices.put(tx, [stand._replace(stage=steps.ODD, problem=problem)])
             return problem
+    if answer.wish.operation == "invoice.delete" and row.status != states.VOID:
+        stand = StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
     seen = Seen("invoice", found.id, run.tickets, found.status)
     if state.is_newest(tx, seen, run.account.now) or found.status == steps.DRAFT:
         stripe_invoices.put(tx, [stand])

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from billing_cli.gateway import stripe_parameters as parameters
 from billing_cli.pricing.money import format_minor
-from billing_cli.pricing.stripe_amounts import to_stripe
-from billing_cli.pricing.stripe_invoices import read_invoice
-from billing_cli.services import stripe_mirror
+from billing_cli.pricing.stripe_amounts import from_stripe, to_stripe
 from billing_cli.services.stripe_requests import Answer, Wish
 from billing_cli.services.stripe_run import Change, Run
 from billing_cli.store import stripe_invoices, stripe_links
@@ -116,8 +114,9 @@ def _send_notes(
 
     def record(tx: Transaction, answer: Answer) -> None:
         if answer.result is not None:
-            local = str(by_target[answer.wish.target].id)
-            stripe_links.put(tx, [Link(CREDIT_NOTE, local, str(answer.result["id"]), "")])
+            one = by_target[answer.wish.target]
+            stripe_links.put(tx, [Link(CREDIT_NOTE, str(one.id), str(answer.result["id"]), "")])
+            _lower(tx, one, answer.result)
 
     def still(tx: Transaction) -> set[str]:
         done = stripe_links.by_local_ids(tx, CREDIT_NOTE, [str(one.id) for one in found])
@@ -125,7 +124,6 @@ def _send_notes(
 
     for answer in run.sender.send(wishes, record, still):
         run.tell(_note_change(by_target[answer.wish.target]), answer.problem)
-    _look_again(run, [by_target[wish.target].invoice for wish in wishes])
 
 
 def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> list[Link]:
@@ -154,8 +152,9 @@ def _note(run: Run, target: str, one: NoteToSend, given: Sequence[tuple[int, str
         if refund is not None and refund.startswith(("re_", "pyr_"))
     ]
     through = sum(amount for amount, refund in given if refund is not None)
-    # What became a credit here, or went back by other ways, is no money of Stripe's.
-    elsewhere = one.amount - one.applied - through
+    # What became a credit here, or went back by other ways, is no money of Stripe's; nor is what
+    # it does not ask for any more.
+    elsewhere = one.amount - min(one.applied, one.remaining) - through
     about = parameters.metadata(credit_note=one.number, installation=run.account.installation)
     wanted = parameters.credit_note(
         one.invoice,
@@ -173,12 +172,10 @@ def _note_change(one: NoteToSend) -> Change:
     return Change("credit note", "create", "stripe", one.user_id, one.number, amount)
 
 
-def _look_again(run: Run, stripe_ids: Sequence[str]) -> None:
-    """See what the invoices that notes are about ask for now."""
-    for stripe_id in dict.fromkeys(stripe_ids):
-        found = read_invoice(run.account.gateway.read("invoice", stripe_id))
-        with run.account.uow.batch() as tx:
-            pair = stripe_invoices.by_stripe_id(tx, stripe_id)
-            if pair is not None and pair.there is not None:
-                stand = stripe_mirror.standing(run.account, pair.there, found)
-                stripe_invoices.put(tx, [stand])
+def _lower(tx: Transaction, one: NoteToSend, made: Mapping[str, Any]) -> None:
+    """Keep that Stripe asks for less of an invoice by what a note took off."""
+    pair = stripe_invoices.by_stripe_id(tx, one.invoice)
+    taken = made.get("pre_payment_amount")
+    if pair is not None and pair.there is not None and isinstance(taken, int):
+        remaining = max(0, pair.there.remaining - from_stripe(taken, one.currency))
+        stripe_invoices.put(tx, [pair.there._replace(remaining=remaining)])

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PAID_THERE = "stripe"
 # What of a refund has left the account, or is on its way.
 _REFUNDED = {"succeeded", "pending", "requires_action"}
+_FAILED_REFUNDS = {"failed", "canceled"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +160,10 @@ def _failed(
 
 def _refunded(tx: Transaction, account: Account, payment_id: int, refund: Refund) -> None:
     """Bring a refund into the books, unless it is one of ours or is there already."""
-    if refund.status not in _REFUNDED:
-        return
-    if stripe_links.by_stripe_ids(tx, REFUND, [refund.id]):
+    known = stripe_links.by_stripe_ids(tx, REFUND, [refund.id])
+    if refund.status in _FAILED_REFUNDS and known:
+        _tell_refund_failed(tx, account, service.require(tx, payment_id), refund)
+    if refund.status not in _REFUNDED or known:
         return
     ours = refund.metadata.get("billing_refund")
     if ours is not None and refund.metadata.get("billing_installation") == account.installation:
@@ -180,6 +182,29 @@ def _refunded(tx: Transaction, account: Account, payment_id: int, refund: Refund
         refund.id,
         with_note=True,
     )
+
+
+def _tell_refund_failed(
+    tx: Transaction, account: Account, payment: PaymentRow, refund: Refund
+) -> None:
+    """Tell that money did not go back, though the books say so: somebody has to pay it out."""
+    amount = _amount(account, refund.amount, refund.currency)
+    data = {
+        "payment_id": payment.id,
+        "user_id": payment.user_id,
+        "amount": format_minor(amount, payment.currency),
+        "currency": payment.currency,
+        "status": refund.status,
+    }
+    notice = Notice(
+        "billing.refund.failed",
+        f"payment/{payment.id}/refund-failed/{refund.id}",
+        payment.user_key,
+        payment.user_id,
+        account.now,
+        data,
+    )
+    outbox.tell(tx, [notice], account.now)
 
 
 def _disputed(tx: Transaction, account: Account, payment_id: int, dispute: Dispute) -> None:

@@ -202,8 +202,11 @@ class Sender:
 
     def _look_up(self, row: RequestRow) -> Json | None:
         """Return what an earlier try has made, if it has."""
+        if row.operation == "invoice.add_lines":
+            found = self.account.gateway.read("invoice", row.object_id)
+            return found if (found.get("lines") or {}).get("data") else None
         if row.operation not in _LISTS:
-            # Done or not, doing it again is refused where it was: what is there is looked at then.
+            # Doing it again changes nothing, or is refused: what is there is looked at then.
             return None
         what, names = _LISTS[row.operation]
         parameters = json.loads(row.parameters)

@@ -34,7 +34,10 @@ class Pair(NamedTuple):
 
 
 class NoteToSend(NamedTuple):
-    """A credit note that Stripe has not been told of, and the invoice there; minor units."""
+    """A credit note that Stripe has not been told of; amounts in minor units.
+
+    ``invoice`` is Stripe's id, ``remaining`` what Stripe would still collect of it.
+    """
 
     id: int
     number: str
@@ -44,6 +47,7 @@ class NoteToSend(NamedTuple):
     reason: str
     currency: str
     invoice: str
+    remaining: int
 
 
 class RefundToSend(NamedTuple):
@@ -67,11 +71,19 @@ _NEW = (
     f"i.kind <> '{STRIPE}' AND i.invoice_number IS NOT NULL AND ("
     "(s.invoice_id IS NULL AND i.status <> 'void' AND i.sent_at >= ?) "
     "OR (s.stage = 'held' AND i.status <> 'void') "
-    "OR (s.stage IN ('created', 'filled') AND s.status <> 'deleted'))"
+    "OR (s.stage IN ('created', 'filled', 'odd') AND s.status <> 'deleted'))"
+)
+# A credit note that Stripe has yet to be told of says why less is owed.
+_NOTED = (
+    "EXISTS (SELECT 1 FROM billing_credit_notes n WHERE n.invoice_id = i.id "
+    "AND n.voided_at IS NULL AND NOT EXISTS (SELECT 1 FROM billing_stripe_links l "
+    "WHERE l.kind = 'credit_note' AND l.local_id = CAST(n.id AS TEXT)))"
 )
 _UNSETTLED = (
-    "s.stage = 'final' AND s.status IN ('open', 'uncollectible') AND (i.status = 'void' "
-    f"OR {_DUE} < s.remaining OR (s.status = 'open' AND s.collects = 0 AND {_DUE} > 0))"
+    "s.stage = 'final' AND s.status IN ('open', 'uncollectible') "
+    "AND ((i.status = 'void' AND (s.status = 'open' OR s.remaining = i.total)) "
+    f"OR (i.status <> 'void' AND ({_DUE} = 0 OR NOT {_NOTED}) "
+    f"AND ({_DUE} < s.remaining OR (s.status = 'open' AND s.collects = 0 AND {_DUE} > 0))))"
 )
 
 
@@ -156,7 +168,8 @@ def notes_to_send(tx: Transaction, after: int, limit: int) -> list[NoteToSend]:
     One whose money has yet to go back there waits for that.
     """
     rows = tx.rows(
-        "SELECT n.id, n.number, n.user_id, n.amount, n.applied, n.reason, n.currency, s.stripe_id "
+        "SELECT n.id, n.number, n.user_id, n.amount, n.applied, n.reason, n.currency, "
+        "s.stripe_id, CASE WHEN s.status = 'open' THEN s.remaining ELSE 0 END "
         "FROM billing_credit_notes n JOIN billing_invoices i ON i.id = n.invoice_id "
         "JOIN billing_stripe_invoices s ON s.invoice_id = i.id "
         f"WHERE n.id > ? AND n.voided_at IS NULL AND i.kind <> '{STRIPE}' AND s.stage = 'final' "

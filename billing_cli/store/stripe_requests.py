@@ -64,7 +64,8 @@ def close_others(tx: Transaction, keys: Sequence[str], now: int) -> None:
         "error = 'not wanted any more' WHERE finished_at IS NULL AND sent_at <= ? "
         "AND operation IN ('customer.update', 'product.update', 'price.update', "
         "'subscription.update', 'invoice.add_lines', 'invoice.update', 'invoice.finalize', "
-        "'invoice.pay', 'invoice.attach_payment', 'invoice.void', 'invoice.delete') "
+        "'invoice.pay', 'invoice.attach_payment', 'invoice.void', 'invoice.give_up', "
+        "'invoice.delete') "
         f"AND idempotency_key NOT IN {subquery}",
         now,
         now,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from billing_cli.store.invoices import STRIPE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -49,7 +51,7 @@ def last_finalized_end(tx: Transaction) -> int | None:
         "SELECT MAX(ended) FROM ("
         "SELECT MAX(period_end) AS ended FROM billing_closed_periods UNION ALL "
         "SELECT MAX(period_end) FROM billing_invoices "
-        "WHERE status IN ('sent', 'paid', 'overdue')) x"
+        f"WHERE status IN ('sent', 'paid', 'overdue') AND kind <> '{STRIPE}') x"
     )
     return value
 

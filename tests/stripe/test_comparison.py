@@ -49,8 +49,10 @@ def lived(world: World) -> World:
     return world
 
 
-def test_after_a_sync_both_sides_agree(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """However small the pages are, and whatever else the account has."""
+def test_both_sides_agree_until_one_of_them_is_changed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However small the pages are: what happened on one side alone is listed."""
     lived(world)
     monkeypatch.setattr(stripe_client, "_PAGE", 2)
     before = world.server.save()
@@ -61,19 +63,12 @@ def test_after_a_sync_both_sides_agree(world: World, monkeypatch: pytest.MonkeyP
     )
     assert compared(world, "--period", "2025-01") == (0, [])
     assert world.server.save() == before
-    world.check()
-
-
-def test_each_difference_is_found(world: World) -> None:
-    """What happened on one side alone is listed, until a sync has told the other."""
-    lived(world)
     server = world.server
     state = server.engine.state
-    ann, bob, cid = (world.customer(user) for user in ("ann", "bob", "cid"))
+    ann, bob = world.customer("ann"), world.customer("bob")
     # What nobody here has done: the books of Stripe are edited by hand.
     state["invoices"].rows[world.theirs("ann")["id"]]["total"] += 1
-    (theirs,) = (one for one in server.objects("invoices", customer=cid))
-    server.void_invoice(theirs["id"])
+    state["invoices"].rows[world.theirs("cid")["id"]]["status"] = "void"
     state["payment_intents"].rows[_intent(server, ann)]["amount_received"] = 499
     state["customers"].rows[bob]["metadata"] = {"billing_user": "mallory"}
     world("user", "add", "fay").ok()
@@ -108,8 +103,9 @@ def ann_charge(server: Any, customer: str) -> str:
     return str(server.get("payment_intents", _intent(server, customer))["latest_charge"])
 
 
-def test_what_is_as_it_should_be_says_why(world: World) -> None:
+def test_what_is_as_it_should_be_says_why(sqlite_world: World) -> None:
     """A lost dispute is owed again here and paid there, for good; nobody has to look at it."""
+    world = sqlite_world
     world.bill(ann=5, bob=6)
     world.sync()
     for user in ("ann", "bob"):

@@ -52,7 +52,7 @@ def test_every_command_is_tried() -> None:
     assert tried | {"listen"} == set(leaves(get_command(cli)))
 
 
-@pytest.mark.parametrize("trouble", ["none", "401", "403", "500", "html", "drop", "wrong"])
+@pytest.mark.parametrize("trouble", ["none", "401", "403", "html"])
 def test_no_secret_is_shown_or_kept(sqlite_world: World, trouble: str, tmp_path: Path) -> None:
     world = sqlite_world
     secrets = {"STRIPE_SECRET_KEY": KEY, "STRIPE_WEBHOOK_SECRET": SECRET}
@@ -67,14 +67,16 @@ def test_no_secret_is_shown_or_kept(sqlite_world: World, trouble: str, tmp_path:
         world.server.revoke(KEY)
     elif trouble == "403":
         world.server.restrict(KEY)
-    elif trouble in {"500", "html", "drop"}:
+    elif trouble == "html":
         world.server.fault(trouble, times=0)
-    signer = "whsec_another" if trouble == "wrong" else SECRET
-    body, header = signed(event, signer, seconds(world.now))
+    body, header = signed(event, SECRET, seconds(world.now))
+    _, wrong = signed(event, "whsec_another", seconds(world.now))
     for name, words in COMMANDS.items():
-        given = ("--signature", header) if name == "webhook" else words
-        for more in ((), ("-o", "json")):
-            result = world("stripe", *name.split(), *given, *more, stdin=body, **secrets)
+        tries = [(*words, "-o", "json")]
+        if name == "webhook":
+            tries = [("--signature", wrong), ("--signature", header)]
+        for given in tries:
+            result = world("stripe", *name.split(), *given, stdin=body, **secrets)
             said += [result.stdout, result.stderr]
     for words in (("config", "show"), ("config", "validate"), ("db", "check")):
         result = world(*words, **secrets)

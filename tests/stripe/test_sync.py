@@ -200,3 +200,14 @@ def test_a_total_that_stripe_cannot_carry_is_held_up_and_said(world: World) -> N
     assert [(row["user_id"], row["kind"]) for row in failed] == [("ann", "invoice")]
     assert "0.010" in failed[0]["detail"]
     assert world.theirs("bob")["total"] == 10
+
+
+def test_what_was_paid_in_part_and_is_void_here_is_collected_by_nobody(world: World) -> None:
+    world.bill(ann=10)
+    number = str(world.ours("ann")["id"])
+    world("invoice", "pay", number, "--amount", "4", "--method", "bank").ok()
+    world.sync()
+    world("invoice", "void", number, "--reason", "Wrong").ok()
+    world.sync()
+    assert world.theirs("ann")["status"] == "uncollectible"
+    assert world.sync() == []

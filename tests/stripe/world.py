@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
+
+from billing_cli.gateway import stripe_parameters as parameters
+from billing_cli.gateway.stripe_client import StripeGateway
 
 if TYPE_CHECKING:
     from tests.command_line import Invoke, Result
@@ -104,6 +108,15 @@ class World:
     def sync(self, *words: str) -> list[dict[str, Any]]:
         """Bring both sides together, and return what was done."""
         return self.rows("stripe", "sync", *words)
+
+    def checkout(self, customer: str, price: str) -> str:
+        """Make a page on which a customer subscribes, as the command does; return its id."""
+        gateway = StripeGateway(
+            KEY, base=self.server.url, rate=0, timeout=10, monotonic=time.monotonic
+        )
+        wanted = parameters.checkout(customer, price, "https://example.com/", None, {})
+        made = gateway.write("checkout.create", "", wanted, f"{customer}/{price}/{self.now}")
+        return str(made["id"])
 
     def customer(self, user: str) -> str:
         """The id of a user's customer on Stripe."""

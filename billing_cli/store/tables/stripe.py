@@ -39,15 +39,16 @@ class StripeLink(SQLModel, table=True):
 class StripeInvoice(SQLModel, table=True):
     """An invoice as Stripe has it; amounts in minor units.
 
-    ``stage`` is how far ours has come: ``created`` without lines, ``filled`` with them, or
-    ``final``. ``remaining`` is what Stripe would still collect, ``collects`` whether it does so by
-    itself. ``problem`` says why the invoice is held up.
+    ``stage`` is how far ours has come: ``created`` without lines, ``filled`` with them, ``odd``
+    where they are not what they should be, or ``final``. ``remaining`` is what Stripe would still
+    collect, ``collects`` whether it does so by itself. ``problem`` says why it is held up.
     """
 
     __tablename__ = "billing_stripe_invoices"
     __table_args__ = (
         CheckConstraint(
-            "stage IN ('held', 'created', 'filled', 'final')", name="billing_stripe_invoices_stage"
+            "stage IN ('held', 'created', 'filled', 'odd', 'final')",
+            name="billing_stripe_invoices_stage",
         ),
         Index("billing_stripe_invoices_open", "status"),
     )

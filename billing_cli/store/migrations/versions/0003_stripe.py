@@ -119,7 +119,8 @@ def upgrade() -> None:
         sa.Column("url", sa.Text(), nullable=True),
         sa.Column("problem", sa.Text(), nullable=True),
         sa.CheckConstraint(
-            "stage IN ('held', 'created', 'filled', 'final')", name="billing_stripe_invoices_stage"
+            "stage IN ('held', 'created', 'filled', 'odd', 'final')",
+            name="billing_stripe_invoices_stage",
         ),
         sa.ForeignKeyConstraint(["invoice_id"], ["billing_invoices.id"]),
         sa.PrimaryKeyConstraint("invoice_id"),
