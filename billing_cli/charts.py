@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from billing_cli.lines import cut_line, width_of
 from billing_cli.pricing.bars import heights
 
 if TYPE_CHECKING:
@@ -42,10 +43,12 @@ def columns(
     )
     lines.append([(_axis([name for name, _ in groups], count * wide + gap), "dim")])
     label, last = groups[-1] if groups else ("", ())
-    said: Line = [(label, "dim")]
+    said: Line = []
     for place, (name, value) in enumerate(zip(names, last, strict=False)):
-        said += [(f"  {name} ", _COLOURS[place]), (f"{value:,.2f}", "bold")]
-    return [*lines, said]
+        said += [(f"{name} ", _COLOURS[place]), (f"{value:,.2f}  ", "bold")]
+    if width_of(said) + len(label) <= width:
+        said.append((label, "dim"))
+    return [cut_line(line, width) for line in [*lines, said]]
 
 
 def _steps(*, unicode: bool) -> int:

@@ -23,7 +23,8 @@ _LOW: Final = 30
 _LOWEST: Final = 18
 _CHART_ROWS: Final = 6
 _LOW_CHART_ROWS: Final = 3
-_FEWEST_USERS: Final = 5
+_FEWEST_USERS: Final = 2
+_FEWEST_MONTHS: Final = 6
 _LOW_ATTENTION: Final = 4
 _NAME_CELLS: Final = 20
 _GAP: Final = 3
@@ -132,7 +133,6 @@ def _totals(summary: Row, canvas: Canvas) -> list[Line]:
         ("cost so far", "cost"),
         ("projected", "projected_cost"),
         ("owed", "amount_due"),
-        ("overdue", "overdue_amount"),
         ("credits", "credit_balance"),
     )
     second: list[Line] = [[(f"{label} ", ""), (money(found[key]), "bold")] for label, key in sums]
@@ -143,6 +143,11 @@ def _totals(summary: Row, canvas: Canvas) -> list[Line]:
 def _charts(summary: Row, canvas: Canvas, rows: int) -> list[Line]:
     half = (canvas.width - _GAP) // 2
     months, days = (cast("Sequence[Row]", summary[name]) for name in ("months", "days"))
+    # Before the first month in which there was anything there is nothing to see.
+    while len(months) > _FEWEST_MONTHS and not (
+        _dec(months[0]["billed"]) or _dec(months[0]["collected"])
+    ):
+        months = months[1:]
     revenue = columns(
         ("Revenue by month", "billed", "collected"),
         [(str(one["month"]), (_dec(one["billed"]), _dec(one["collected"]))) for one in months],
@@ -151,7 +156,7 @@ def _charts(summary: Row, canvas: Canvas, rows: int) -> list[Line]:
         unicode=canvas.unicode,
     )
     usage = columns(
-        ("Usage by day, at list price", "used"),
+        ("Usage by day", "at list price"),
         [(str(one["date"]), (_dec(one["cost"]),)) for one in days],
         half,
         rows,
