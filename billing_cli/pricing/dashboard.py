@@ -15,7 +15,7 @@ from billing_cli.pricing.money import exponent, round_ratio
 from billing_cli.pricing.overage import Step, steps
 from billing_cli.pricing.plans import YEAR
 from billing_cli.pricing.quantities import base_per_unit
-from billing_cli.pricing.quotas import EXCEEDED, NONE, PLAN, QUOTAS, WARNING, level_of
+from billing_cli.pricing.quotas import EXCEEDED, NONE, OK, PLAN, QUOTAS, WARNING, level_of
 from billing_cli.pricing.subscriptions import Phase, held_at, plan_of, term_at
 from billing_cli.pricing.terms import RESOURCES
 from billing_cli.pricing.timelines import FOREVER
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from billing_cli.pricing.terms import TermsHistory
 
     Rates = tuple[int, int, int]
+    Bases = Sequence[Sequence[int]]
 
 SUSPENDED, OVERDUE, ACTIVE = "suspended", "overdue", "active"
 STATUSES: Final = (SUSPENDED, OVERDUE, EXCEEDED, WARNING, ACTIVE)
@@ -37,18 +38,21 @@ STATUSES: Final = (SUSPENDED, OVERDUE, EXCEEDED, WARNING, ACTIVE)
 _USAGE_MODE: Final = "usage"
 _RANK: Final = {status: rank for rank, status in enumerate(STATUSES)}
 _NOTHING: Final = (0, 0, 0)
+_MILLION: Final = 1_000_000
+_ALL_OK: Final = (OK,) * len(QUOTAS)
 
 
 class Cost(NamedTuple):
     """What the running period has come to by now, and what it will by its end.
 
-    In minor units, before tax and credits; ``spend`` is what counts against a limit to what is
-    spent, exact and without fees.
+    In minor units, before tax and credits and without fees; ``spend`` is what counts against a
+    limit to what is spent: the same as ``now``, exact. It is left at nothing for who has no such
+    limit.
     """
 
     now: int
     projected: int
-    spend: Fraction
+    spend: Amount
 
 
 class Account(NamedTuple):
@@ -70,7 +74,7 @@ class Account(NamedTuple):
 
     def statuses(self) -> set[str]:
         """Return all of :data:`STATUSES` that hold."""
-        found = {level for level in self.levels if level in {WARNING, EXCEEDED}}
+        found = {*self.levels} - {OK}
         if self.suspended_since is not None:
             found.add(SUSPENDED)
         if self.overdue:
@@ -83,16 +87,16 @@ class Account(NamedTuple):
         return min(self.statuses(), key=_RANK.__getitem__)
 
     @property
-    def most_used(self) -> Fraction:
-        """The largest part of a limit that is used; of a limit of 0, any use is beyond measure."""
-        return max(
-            (
-                Fraction(use) / limit if limit else Fraction(FOREVER if use else 0)
-                for use, limit in zip(self.uses, self.limits, strict=True)
-                if limit is not None
-            ),
-            default=Fraction(0),
-        )
+    def most_used(self) -> int:
+        """The largest part of a limit that is used, in millionths, to sort by.
+
+        Of a limit of 0, any use is beyond measure.
+        """
+        most = 0
+        for use, limit in zip(self.uses, self.limits, strict=True):
+            if limit is not None and use:
+                most = max(most, int(use * _MILLION // limit) if limit else FOREVER)
+        return most
 
 
 SORTS: Final[Mapping[str, Callable[[Account], object]]] = {
@@ -131,14 +135,18 @@ class RateSheet:
                 factors = [(ordinal, int(each * whole)) for ordinal, each in parts]
                 self._lines.append((index, whole, factors))
 
-    def amount(self, bases: Sequence[Rates]) -> int:
+    def amount(self, bases: Bases) -> int:
         """Return what base units by stretch come to, in minor units, each line rounded."""
-        return sum(
-            round_ratio(sum(bases[at][index] * factor for at, factor in factors), whole)
-            for index, whole, factors in self._lines
-        )
+        found = 0
+        for index, whole, factors in self._lines:
+            exact = 0
+            for at, factor in factors:
+                exact += bases[at][index] * factor
+            if exact:
+                found += round_ratio(exact, whole)
+        return found
 
-    def exact(self, bases: Sequence[Rates]) -> Fraction:
+    def exact(self, bases: Bases) -> Fraction:
         """Return the same without rounding."""
         return sum(
             (
@@ -218,6 +226,8 @@ def limits_of(
 
     ``own`` has a choice and an amount by resource.
     """
+    if not own:
+        return tuple(map(planned.get, QUOTAS))
     found = []
     for resource in QUOTAS:
         choice, amount = own.get(resource, (PLAN, None))
@@ -231,6 +241,8 @@ def levels_of(
     uses: Sequence[Amount], limits: Sequence[int | None], threshold: int
 ) -> tuple[str, ...]:
     """Return how uses stand to limits; ``threshold`` is the percentage of a warning."""
+    if not any(uses):
+        return _ALL_OK
     return tuple(level_of(use, limit, threshold) for use, limit in zip(uses, limits, strict=True))
 
 

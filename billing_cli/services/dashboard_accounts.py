@@ -17,7 +17,7 @@ from billing_cli.pricing.dashboard import (
     limits_of,
     nothing,
 )
-from billing_cli.pricing.overage import OVERAGE, USE, reach, slice_excess
+from billing_cli.pricing.overage import reach, slice_excess
 from billing_cli.pricing.quotas import SPEND
 from billing_cli.pricing.slots import Slot, stretches
 from billing_cli.pricing.terms import RESOURCES
@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 _IDLE: Final = (0, 0, 0)
 _UNLIMITED: Final[dict[str, tuple[str, int | None]]] = {}
 _NO_DEBT: Final = store.Owed(0, 0, None)
-_FREE: Final = Cost(0, 0, Fraction(0))
+_FREE: Final = Cost(0, 0, 0)
 _PLACE: Final = {resource: place for place, resource in enumerate(RESOURCES)}
 
 
@@ -90,7 +90,7 @@ def gather(  # noqa: PLR0913, PLR0917 - a moment, and whom it is about
         credits=store.credits(tx, only, now),
         suspended=store.suspensions(tx, only, now),
     )
-    charged = costing.charged(tx, books.phases, keys)
+    charged = costing.charged(tx, books, keys)
     found = Gathered()
     for key, user_id in store.users(tx, only, now):
         rates, running = books.uses.get(key, (_IDLE, 0))
@@ -160,22 +160,23 @@ class _Costing:
         if rates == _IDLE and not any(map(any, past)):
             return _FREE
         now = past + nothing(self._to_come)
-        spend = _FREE.spend
-        if SPEND in books.limits.get(key, _UNLIMITED):
-            spend = self.sheet.exact(now)
+        cost = self.sheet.amount(now)
+        running_on = past + ahead(rates, self._to_come)
         return Cost(
-            self.sheet.amount(now), self.sheet.amount(past + ahead(rates, self._to_come)), spend
+            cost,
+            cost if rates == _IDLE else self.sheet.amount(running_on),
+            self.sheet.exact(now) if SPEND in books.limits.get(key, _UNLIMITED) else 0,
         )
 
     def _holds(self, key: int, books: _Books) -> bool:
         return any(one.start < self.period.end for one in books.phases.get(key, ()))
 
     def charged(
-        self, tx: Transaction, phases: dict[int, list[Phase]], keys: Sequence[int] | None
+        self, tx: Transaction, books: _Books, keys: Sequence[int] | None
     ) -> dict[int, Cost]:
         """Return what is charged beside their fees to those who hold plans, if anything is."""
         concerned = reach(self.history, self.period.start, self.period.end)
-        if concerned is None or not phases:
+        if concerned is None or not books.phases:
             return {}
         span = self.period.start, self.now + 1
         if keys is None:
@@ -186,32 +187,33 @@ class _Costing:
         else:
             overage.choose_users(tx, keys)
             loads = overage.loads_of_users(tx, *span)
-        return dict(self._costs(loads, phases))
+        return dict(self._costs(loads, books))
 
-    def _costs(
-        self, loads: Iterator[UserLoads], phases: dict[int, list[Phase]]
-    ) -> Iterator[tuple[int, Cost]]:
+    def _costs(self, loads: Iterator[UserLoads], books: _Books) -> Iterator[tuple[int, Cost]]:
         for user in loads:
-            held = self.plans.held(phases.get(user.user_key, ()))
+            held = self.plans.held(books.phases.get(user.user_key, ()))
             if held.charged:
-                yield user.user_key, self._excess(user.loads, held.charged)
+                is_limited = SPEND in books.limits.get(user.user_key, _UNLIMITED)
+                yield user.user_key, self._excess(user.loads, held.charged, exact=is_limited)
 
-    def _excess(self, loads: Sequence[Load], charged: Sequence[Step]) -> Cost:
+    def _excess(self, loads: Sequence[Load], charged: Sequence[Step], *, exact: bool) -> Cost:
         """Return what use above limits costs, if what runs now runs on."""
         running_on = [
             (start, FOREVER if end > self.now else end, cpu, memory, storage)
             for start, end, cpu, memory, storage in loads
         ]
-        sums = {kind: [[0, 0, 0] for _ in self._slots] for kind in (USE, OVERAGE)}
+        sums: dict[str, list[list[int]]] = {}
         for one in slice_excess(running_on, charged, self._slots):
+            if one.kind not in sums:
+                sums[one.kind] = [[0, 0, 0] for _ in self._slots]
             place = self._places[one.slot.start]
             sums[one.kind][place][_PLACE[one.resource]] += one.quantity
         now = projected = 0
         spend = Fraction(0)
         for bases in sums.values():
-            whole = [(cpu, memory, storage) for cpu, memory, storage in bases]
-            past = whole[: self.past] + nothing(self._to_come)
+            past = [*bases[: self.past], *nothing(self._to_come)]
             now += self.sheet.amount(past)
-            projected += self.sheet.amount(whole)
-            spend += self.sheet.exact(past)
+            projected += self.sheet.amount(bases)
+            if exact:
+                spend += self.sheet.exact(past)
         return Cost(now, projected, spend)

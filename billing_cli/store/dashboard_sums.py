@@ -117,13 +117,28 @@ def between(tx: Transaction, only: Only, edges: Sequence[int]) -> list[Rates]:
     return [(cpu, memory, storage) for cpu, memory, storage in found]
 
 
+def _owned(only: Only) -> str:
+    """Return the condition that a segment is of some users, or of anybody at all.
+
+    Few sessions are nobody's: their list is shorter than a look at the session of each segment.
+    """
+    if not only.condition:
+        return (
+            "g.session_key NOT IN "
+            "(SELECT s.session_key FROM billing_sessions s WHERE s.user_key IS NULL)"
+        )
+    return (
+        "g.session_key IN (SELECT s.session_key FROM billing_sessions s "
+        f"WHERE 1 = 1{only.of('s.user_key')})"
+    )
+
+
 def _running(tx: Transaction, only: Only, at: int) -> Rates:
     """Return what all sessions use that have begun before an instant and not ended by then."""
     sums = ", ".join(f"CAST(COALESCE(SUM(g.{column}), 0) AS BIGINT)" for column in _RATES)
     row = tx.row(
-        f"SELECT {sums} FROM billing_segments g CROSS JOIN billing_sessions s "
-        "WHERE g.end_second >= ? AND +g.start_second < ? AND s.session_key = g.session_key "
-        f"AND s.user_key IS NOT NULL{only.of('s.user_key')}",
+        f"SELECT {sums} FROM billing_segments g "
+        f"WHERE g.end_second >= ? AND +g.start_second < ? AND {_owned(only)}",
         at,
         at,
         *only.parameters,
@@ -146,9 +161,7 @@ def _moves(
     )
     return tx.rows(
         f"SELECT g.{column} / {unit:d}, {sums} FROM billing_segments g "
-        "CROSS JOIN billing_sessions s "
-        f"WHERE g.{column} >= ? AND g.{column} < ? AND s.session_key = g.session_key "
-        f"AND s.user_key IS NOT NULL{only.of('s.user_key')} GROUP BY 1 ORDER BY 1",
+        f"WHERE g.{column} >= ? AND g.{column} < ? AND {_owned(only)} GROUP BY 1 ORDER BY 1",
         first,
         last,
         *only.parameters,
