@@ -14,6 +14,7 @@ from billing_cli.app import App
 from billing_cli.commands import (
     config,
     credits,
+    dashboard,
     db,
     events,
     init,
@@ -53,6 +54,7 @@ cli.command("init")(init.init)
 cli.add_typer(config.cli, name="config")
 cli.add_typer(db.cli, name="db")
 cli.add_typer(meter.cli, name="meter")
+cli.command("dashboard")(dashboard.dashboard)
 cli.command("usage")(usage.usage)
 cli.add_typer(invoice_life.cli, name="invoice")
 cli.add_typer(payments.cli, name="payment")

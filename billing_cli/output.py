@@ -15,6 +15,7 @@ import sys
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import chain
 from typing import TYPE_CHECKING, TextIO, TypeAlias, cast
 
 from billing_cli.errors import UnavailableError, UsageError
@@ -49,7 +50,11 @@ __all__ = [
     "emit",
     "emit_bytes",
     "emit_object",
+    "emit_object_with",
+    "emit_text",
     "fail",
+    "has_colour",
+    "is_terminal",
     "message",
     "progress",
     "refuse_terminal",
@@ -134,6 +139,13 @@ def emit_object(obj: Row, fmt: OutputFormat, *, sections: Sequence[Section] = ()
     _write(["\n".join(parts)])
 
 
+def emit_object_with(obj: Row, key: str, rows: Iterable[Row]) -> None:
+    """Print an object as JSON with ``rows`` under ``key`` at its end, which are streamed."""
+    head = json_text(dict(obj), encode_indented).removesuffix("\n}")
+    lines = (json_text(dict(row)) for row in rows)
+    _write(chain([f'{head},\n  "{key}": '], _json_array(lines, "  "), ["}\n"]))
+
+
 def message(text: str) -> None:
     """Tell the operator ``text``, one line on stderr."""
     _say("", text, "")
@@ -170,7 +182,7 @@ def progress(total: int | None, description: str) -> Iterator[Callable[[int], No
     Gives a function that counts so many of the ``total`` steps as done; None is a total not
     known. The bar is gone afterwards.
     """
-    if not _is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
+    if not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
         yield lambda _steps: None
         return
     from rich.console import Console
@@ -192,7 +204,7 @@ def progress(total: int | None, description: str) -> Iterator[Callable[[int], No
     bar = Progress(
         TextColumn("{task.description}", markup=False),
         *columns,
-        console=Console(stderr=True, color_system="auto" if _has_colour(sys.stderr) else None),
+        console=Console(stderr=True, color_system="auto" if has_colour(sys.stderr) else None),
         transient=True,
         redirect_stdout=False,
     )
@@ -213,12 +225,12 @@ def _data(rows: Iterable[Row], keys: Sequence[str], fmt: OutputFormat) -> Iterat
     return _json_array(lines)
 
 
-def _json_array(lines: Iterable[str]) -> Iterator[str]:
-    before = "[\n  "
+def _json_array(lines: Iterable[str], margin: str = "") -> Iterator[str]:
+    before = f"[\n{margin}  "
     for line in lines:
         yield before + line
-        before = ",\n  "
-    yield "[]\n" if before.startswith("[") else "\n]\n"
+        before = f",\n{margin}  "
+    yield "[]\n" if before.startswith("[") else f"\n{margin}]\n"
 
 
 class _Echo:
@@ -246,9 +258,9 @@ def _tsv(rows: Iterable[Row], keys: Sequence[str]) -> Iterator[str]:
 def _render(grid: Grid, fmt: OutputFormat) -> str:
     if fmt is OutputFormat.MARKDOWN:
         return markdown_table(grid)
-    if _is_terminal(sys.stdout):
+    if is_terminal(sys.stdout):
         available = shutil.get_terminal_size().columns
-        return terminal_table(grid, available, colour=_has_colour(sys.stdout))
+        return terminal_table(grid, available, colour=has_colour(sys.stdout))
     return plain_table(grid)
 
 
@@ -283,9 +295,14 @@ def emit_bytes(pieces: Iterable[bytes]) -> None:
     _done(stream, stream.flush)
 
 
+def emit_text(text: str) -> None:
+    """Write text to stdout that is harmless already, as it is."""
+    _write([text])
+
+
 def refuse_terminal(option: str) -> None:
     """Raise UsageError where stdout is a terminal, which shows bytes as noise, or worse."""
-    if _is_terminal(sys.stdout):
+    if is_terminal(sys.stdout):
         raise UsageError(
             f"{option} would write a file to the terminal", "send it to a file or a program"
         )
@@ -320,18 +337,19 @@ def _say(label: str, text: str, style: str) -> None:
     stream: TextIO | None = sys.stderr
     if stream is None:
         return
-    if label and _has_colour(stream):
+    if label and has_colour(stream):
         label = f"\x1b[{style}m{label}\x1b[0m"
     with suppress(OSError):  # There is nobody left to tell.
         stream.write(f"{label}{visible(text)}\n")
         stream.flush()
 
 
-def _is_terminal(stream: TextIO | None) -> bool:
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether ``stream`` is a terminal."""
     return stream is not None and stream.isatty()
 
 
-def _has_colour(stream: TextIO) -> bool:
+def has_colour(stream: TextIO) -> bool:
     """Whether ``stream`` may be styled (https://no-color.org)."""
     environ = os.environ
     return stream.isatty() and not environ.get("NO_COLOR") and environ.get("TERM") != "dumb"
