@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeGuard, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.alias_generators import to_camel
 
-from billing_cli.settings.cron import cron_problem
+from billing_cli.pricing.schedules import cron_problem
 from billing_cli.settings.values import (
     Cores,
     Currency,
@@ -134,6 +134,46 @@ class Tax(_Part):
     )
 
 
+class Jobs(_Part):
+    """When jobs that nothing else schedules run."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, field_title_generator=lambda name, _: to_camel(name)
+    )
+
+    invoice_delay_minutes: int = Field(
+        default=60,
+        strict=True,
+        ge=0,
+        le=20_160,
+        description="Minutes from the end of a billing period until its invoices are made.",
+        examples=[360],
+    )
+    check_quotas: Cron = Field(
+        default="*/15 * * * *",
+        description="When quotas are to be checked: a cron schedule of five fields.",
+        examples=["*/5 * * * *"],
+    )
+    sync_stripe: Cron = Field(
+        default="*/5 * * * *",
+        description="When Stripe is to be synchronised: a cron schedule of five fields.",
+        examples=["0 * * * *"],
+    )
+    deliver: Cron = Field(
+        default="*/5 * * * *",
+        description="When events are to be delivered: a cron schedule of five fields.",
+        examples=["* * * * *"],
+    )
+    late_after_minutes: int = Field(
+        default=15,
+        strict=True,
+        ge=0,
+        le=1_440,
+        description="Minutes that a job may be overdue before it counts as late.",
+        examples=[60],
+    )
+
+
 class ConfigValues(_Part):
     """Everything a config file may say, with the defaults filled in."""
 
@@ -247,6 +287,7 @@ class ConfigValues(_Part):
         default="INV", description="What invoice numbers begin with.", examples=["ACME"]
     )
     taxes: tuple[Tax, ...] = Field(default=(), description="The taxes that invoices can carry.")
+    jobs: Jobs = Field(default_factory=Jobs, description="When jobs run, and when one is late.")
 
 
 @cache

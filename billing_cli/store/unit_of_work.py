@@ -20,9 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from billing_cli.store.engine import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from sqlalchemy.engine import Connection, Engine
+
+    from billing_cli.store.outbox import Told
 
     Row = tuple[Any, ...]
 
@@ -40,8 +42,12 @@ def _for_psycopg(sql: str) -> str:
 class Transaction:
     """The statements of one batch. Rows come back as plain tuples."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Wrap a connection on which a transaction has begun."""
+    def __init__(self, connection: Connection, told: list[Told] | None = None) -> None:
+        """Wrap a connection on which a transaction has begun.
+
+        ``told`` collects the events that it queues to be told, where somebody wants to know.
+        """
+        self.told = told
         self.is_postgres = connection.dialect.name == "postgresql"
         self._driver: Any = connection.connection.driver_connection
 
@@ -168,8 +174,18 @@ class UnitOfWork:
     transaction, which :meth:`keep` commits and leaving the unit of work otherwise undoes.
     """
 
-    def __init__(self, engine: Engine, *, rehearse: bool = False) -> None:
-        """Keep the engine; the connection is made on entering."""
+    def __init__(
+        self,
+        engine: Engine,
+        *,
+        rehearse: bool = False,
+        told: Callable[[Sequence[Told]], None] | None = None,
+    ) -> None:
+        """Keep the engine; the connection is made on entering.
+
+        ``told`` hears of the events that were queued, once they are committed.
+        """
+        self._told = told
         self._engine = engine
         self._rehearse = rehearse
         self._connection: Connection | None = None
@@ -213,6 +229,7 @@ class UnitOfWork:
             transaction = self._begin_write()
             with self._ending():
                 yield transaction
+            self._tell(transaction)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -230,7 +247,12 @@ class UnitOfWork:
         if self._open is not None:
             with translated():
                 self.connection.exec_driver_sql("COMMIT")
+            self._tell(self._open)
             self._open = None
+
+    def _tell(self, committed: Transaction) -> None:
+        if self._told is not None and committed.told:
+            self._told(committed.told)
 
     def _begin_write(self) -> Transaction:
         if self.connection.dialect.name == "postgresql":
@@ -239,7 +261,7 @@ class UnitOfWork:
             self.connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         else:
             self.connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return Transaction(self.connection)
+        return Transaction(self.connection, None if self._told is None else [])
 
     def _begin_read(self) -> Transaction:
         if self.connection.dialect.name == "postgresql":

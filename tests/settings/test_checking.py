@@ -41,6 +41,13 @@ WRONG: dict[str, Any] = {
         {"id": "none", "name": "x" * 201, "percent": 101, "default": True},
         {"id": "b", "name": 5, "percent": True, "default": True},
     ],
+    "jobs": {
+        "invoiceDelayMinutes": -1,
+        "checkQuotas": "@daily",
+        "syncStripe": "0 0 31 feb,apr *",
+        "deliver": 5,
+        "lateAfterMinutes": 1.5,
+    },
     "stripeSecretkey": SECRET,
     "\x1b[2J": 1,
 }
@@ -53,6 +60,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         optional = {
             "computeRates",
             "computeRates.storage_per_gb_month",
+            "jobs",
             "subscriptionPlans",
             "taxes",
         }
@@ -68,6 +76,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert said["subscriptionPlans[2]"] == "must be an object in braces, not 3"
     assert said["subscriptionPlans[1].id"] == "repeats 'a b'"
     assert said["taxes[1].default"] == "is true for a second tax: one can be the default"
+    assert said["jobs.syncStripe"] == "never comes: no month of 'feb,apr' has a day 31"
     assert said["currency"].endswith("not 'usd' (codes are in capitals)")
     assert said["timezone"].endswith("not 'Europe/london' (did you mean Europe/London?)")
     assert said["stripeSecretkey"] == "is not a known key (did you mean stripeSecretKey?)"
