@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +13,16 @@ from billing_cli.commands.examples import examples
 from billing_cli.commands.switch import is_disabled
 from billing_cli.errors import UsageError
 from billing_cli.options import DryRunOption, OutputOption
-from billing_cli.output import Column, OutputFormat, emit, message, progress, rehearsed, warn
+from billing_cli.output import (
+    Column,
+    OutputFormat,
+    emit,
+    emit_bytes,
+    message,
+    progress,
+    rehearsed,
+    warn,
+)
 
 cli = typer.Typer(no_args_is_help=True, help="Run the jobs that keep everything up to date.")
 
@@ -146,3 +156,55 @@ def history(
     app: App = context.obj
     rows = job_status.history(app, chosen(jobs or [ALL]), limit)
     emit(rows, _RUNS, output, empty="no job has run")
+
+
+@cli.command()
+@examples(
+    "billing job install --systemd --print",
+    "billing --config /etc/billing/config.json job install --systemd",
+    "billing job install --cron --user",
+)
+def install(
+    context: typer.Context,
+    systemd: Annotated[
+        bool, typer.Option("--systemd", help="Write a service and a timer of systemd.")
+    ] = False,
+    cron: Annotated[bool, typer.Option("--cron", help="Write a table of cron.")] = False,
+    user: Annotated[
+        bool, typer.Option("--user", help="For the user who runs this, not for the system.")
+    ] = False,
+    account: Annotated[
+        str, typer.Option("--run-as", metavar="USER", help="The system's user who runs the jobs.")
+    ] = "billing",
+    textfile: Annotated[
+        Path | None,
+        typer.Option(
+            "--textfile", metavar="FILE", help="Have the metrics written to this file, too."
+        ),
+    ] = None,
+    folder: Annotated[
+        Path | None,
+        typer.Option("--into", metavar="FOLDER", help="Write to this folder, not the usual one."),
+    ] = None,
+    show: Annotated[
+        bool, typer.Option("--print", help="Print the files, and write nothing.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that differ.")] = False,
+) -> None:
+    """Have the jobs of this installation run by systemd or cron: with this config and database.
+
+    Says what is left to do. A file that is there already and differs stays as it is.
+    """
+    from billing_cli.services import job_install as service
+
+    app: App = context.obj
+    if systemd == cron:
+        raise UsageError("say --systemd, or else --cron", "systemd runs what was missed, too")
+    plan = service.plan(app, service.Wanted(systemd, user, account, folder, textfile))
+    if show or plan.for_table:
+        emit_bytes(service.printed(plan))
+    else:
+        for text in service.write(plan.files, force=force):
+            message(text)
+    for note in plan.notes:
+        message(note)

@@ -9,7 +9,7 @@ import typer
 
 from billing_cli.app import App
 from billing_cli.commands.examples import examples
-from billing_cli.output import emit_bytes, message
+from billing_cli.output import emit_bytes
 
 
 @examples(
@@ -29,7 +29,8 @@ def metrics(
 ) -> None:
     """Print numbers for Prometheus: jobs, invoices, payments, credits, metering, quotas.
 
-    With --textfile the file is replaced as a whole, so that no reader sees a part of it.
+    With --textfile the file is replaced as a whole, so that no reader sees a part of it, and
+    nothing is printed.
     """
     from billing_cli.services import metrics as service
 
@@ -39,4 +40,3 @@ def metrics(
         emit_bytes([text.encode()])
     else:
         service.write(text, textfile)
-        message(f"wrote {textfile}")
