@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from billing_cli.settings import Settings
     from billing_cli.settings.model import ConfigValues
     from billing_cli.store.jobs import Run
-    from billing_cli.store.unit_of_work import Transaction
+    from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
 ALL: Final = "all"
 NOT_CONFIGURED: Final = "not configured"
@@ -214,30 +214,29 @@ def run(app: App, names: Sequence[str] | None, advance: Callable[[int], None]) -
     A job that fails does not keep the next ones from running. Raises
     :class:`NotConfiguredError` if the only job that was named is not configured.
     """
-    with app.unit_of_work() as uow, uow.reading() as tx:
-        found = _to_run(tx, app, names)
-        waiting = [] if found else standings(tx, app.settings, app.clock.now())
-    if not found:
-        return Runs(notes=[_nothing_due(waiting)])
-    with store.lock(app.engine) as held:
-        if not held:
-            return Runs(notes=[_busy(app)])
-        _abandon(app)
-        planned = names is None
-        if planned:
-            # Whoever held the lock a moment ago may have done what was due.
-            with app.unit_of_work() as uow, uow.reading() as tx:
-                found = _to_run(tx, app, names)
-        return Runs([_perform(one, Task(app, app.clock.now(), planned, advance)) for one in found])
+    with app.unit_of_work() as uow:
+        found = _to_run(uow, app, names)
+        if not found:
+            return Runs(notes=[_nothing_due(uow, app)])
+        with store.lock(app.engine) as held:
+            if not held:
+                return Runs(notes=[_busy(uow)])
+            _abandon(uow, app)
+            planned = names is None
+            if planned:
+                # Whoever held the lock a moment ago may have done what was due.
+                found = _to_run(uow, app, names)
+            return Runs(
+                [_perform(uow, one, Task(app, app.clock.now(), planned, advance)) for one in found]
+            )
 
 
 def pending(app: App, names: Sequence[str] | None) -> Runs:
     """Return what :func:`run` would run, and run nothing."""
-    with app.unit_of_work() as uow, uow.reading() as tx:
-        found = _to_run(tx, app, names)
-        waiting = [] if found else standings(tx, app.settings, app.clock.now())
-    if not found:
-        return Runs(notes=[_nothing_due(waiting)])
+    with app.unit_of_work() as uow:
+        found = _to_run(uow, app, names)
+        if not found:
+            return Runs(notes=[_nothing_due(uow, app)])
     return Runs(
         [
             Outcome(
@@ -250,8 +249,9 @@ def pending(app: App, names: Sequence[str] | None) -> Runs:
     )
 
 
-def _to_run(tx: Transaction, app: App, names: Sequence[str] | None) -> list[Standing]:
-    found = standings(tx, app.settings, app.clock.now())
+def _to_run(uow: UnitOfWork, app: App, names: Sequence[str] | None) -> list[Standing]:
+    with uow.reading() as tx:
+        found = standings(tx, app.settings, app.clock.now())
     if names is None:
         return [one for one in found if one.is_due]
     wanted = [one for one in found if one.job.name in names]
@@ -263,7 +263,9 @@ def _to_run(tx: Transaction, app: App, names: Sequence[str] | None) -> list[Stan
     return wanted
 
 
-def _nothing_due(found: Sequence[Standing]) -> str:
+def _nothing_due(uow: UnitOfWork, app: App) -> str:
+    with uow.reading() as tx:
+        found = standings(tx, app.settings, app.clock.now())
     coming = [one for one in found if one.due_at is not None]
     if not coming:
         return "no job is due"
@@ -271,8 +273,8 @@ def _nothing_due(found: Sequence[Standing]) -> str:
     return f"no job is due: the next is {first.job.name} at {format_instant(first.due_at or 0)}"
 
 
-def _busy(app: App) -> str:
-    with app.unit_of_work() as uow, uow.reading() as tx:
+def _busy(uow: UnitOfWork) -> str:
+    with uow.reading() as tx:
         working = store.running(tx)
     who = ""
     if working is not None:
@@ -281,27 +283,26 @@ def _busy(app: App) -> str:
     return f"another process is running jobs{who}. Nothing was done"
 
 
-def _abandon(app: App) -> None:
-    with app.unit_of_work() as uow:
-        with uow.reading() as tx:
-            left = store.running(tx)
-        if left is None:
-            return
-        with uow.batch() as tx:
-            for gone in store.abandon(tx):
-                app.log.warning(
-                    "an earlier run was interrupted", job=gone.job, run=gone.id, by=gone.process
-                )
+def _abandon(uow: UnitOfWork, app: App) -> None:
+    """Mark the run of a process that is gone as interrupted."""
+    with uow.reading() as tx:
+        left = store.running(tx)
+    if left is None:
+        return
+    with uow.batch() as tx:
+        found = store.abandon(tx)
+    for gone in found:
+        app.log.warning("an earlier run was interrupted", job=gone.job, run=gone.id)
 
 
-def _perform(standing: Standing, task: Task) -> Outcome:
-    """Run a job and record how it went."""
+def _perform(uow: UnitOfWork, standing: Standing, task: Task) -> Outcome:
+    """Run a job, on connections of its own, and record how it went."""
     app, job = task.app, standing.job
     if not standing.configured:
         return Outcome(job.name, NOT_CONFIGURED)
     due_at = standing.due_at if task.planned else None
     process = f"{socket.gethostname()}:{os.getpid()}"
-    with app.unit_of_work() as uow, uow.batch() as tx:
+    with uow.batch() as tx:
         number = store.begin(tx, job.name, task.now, due_at, process)
     with app.log.told(job=job.name, run=number):
         app.log.debug("begins", due_at=None if due_at is None else format_instant(due_at))
@@ -318,7 +319,7 @@ def _perform(standing: Standing, task: Task) -> Outcome:
             outcome.error,
             process,
         )
-        with app.unit_of_work() as uow, uow.batch() as tx:
+        with uow.batch() as tx:
             store.finish(tx, ended)
         _log(app, outcome)
     return outcome
