@@ -226,6 +226,8 @@ def run(app: App, names: Sequence[str] | None, advance: Callable[[int], None]) -
             if planned:
                 # Whoever held the lock a moment ago may have done what was due.
                 found = _to_run(uow, app, names)
+                if not found:
+                    return Runs(notes=[_nothing_due(uow, app)])
             return Runs(
                 [_perform(uow, one, Task(app, app.clock.now(), planned, advance)) for one in found]
             )
