@@ -38,7 +38,7 @@ _RAN = (
 )
 _STATUS = (
     Column("job"),
-    Column("last_run"),
+    Column("last_run", wide=True),
     Column("result"),
     Column("next_due"),
     Column("late"),
