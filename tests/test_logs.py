@@ -30,10 +30,12 @@ def parsed(text: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in text.splitlines()]
 
 
-def test_each_thing_that_is_done_is_a_line_of_json(invoke: Invoke) -> None:
-    prepare(invoke, HOSTILE)
+def test_each_thing_that_is_done_is_a_line_of_json(sqlite_invoke: Invoke) -> None:
+    prepare(sqlite_invoke, HOSTILE)
     run = ("job", "run", "--due")
-    done = invoke("--log-format", "json", *run, at=FEBRUARY, environ={"STRIPE_SECRET_KEY": SECRET})
+    done = sqlite_invoke(
+        "--log-format", "json", *run, at=FEBRUARY, environ={"STRIPE_SECRET_KEY": SECRET}
+    )
     lines = parsed(done.ok().stderr)
     assert [(line["message"], line["job"]) for line in lines] == [
         ("done", "calculate-usage"),

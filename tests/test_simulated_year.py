@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from tests.simulated_year import Year, prove
+from tests.workload import HOUR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,8 +15,16 @@ if TYPE_CHECKING:
 
 def test_the_books_are_the_same_with_faults(copies: Copies, tmp_path: Path) -> None:
     # Around the end of January; what comes late is billed until May.
-    days, first_day = (30, 22) if copies.are_sqlite else (17, 26)
-    year = Year(days, 5, 12 * 3_600, sessions_a_day=3, first_day=first_day, outages=0.02)
+    days, first_day, hours = (22, 24, 12) if copies.are_sqlite else (14, 27, 24)
+    year = Year(
+        days,
+        users=5,
+        sessions_a_day=3,
+        tick_seconds=hours * HOUR,
+        first_day=first_day,
+        faults=(0.2, 0.2, 0.15),
+        outages=0.02,
+    )
     with copies.fresh() as clean, copies.fresh() as faulty, copies.fresh() as once:
         figures = prove(year, (clean, faulty, once), tmp_path)
     # All kinds of faults have happened, and there was something to be wrong about.

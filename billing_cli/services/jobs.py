@@ -25,7 +25,6 @@ from billing_cli.pricing.schedules import Cron
 from billing_cli.services import job_work, terms
 from billing_cli.services.job_report import Count, JobReport, Task
 from billing_cli.store import jobs as store
-from billing_cli.store.terms import versions
 
 if TYPE_CHECKING:
     from billing_cli.app import App
@@ -133,8 +132,7 @@ def standings(tx: Transaction, settings: Settings, now: int) -> list[Standing]:
     """Return how each job stands at an instant, in the order in which they run."""
     values = settings.values
     history = terms.read(tx, settings).history
-    recorded = versions(tx)
-    begun = min(recorded[0].recorded_at, now) if recorded else now
+    begun = store.in_use_since(tx)
     found = []
     for job in JOBS:
         success = store.last_of(tx, job.name, now, store.DONE)
@@ -143,8 +141,9 @@ def standings(tx: Transaction, settings: Settings, now: int) -> list[Standing]:
         if configured and success is not None:
             due_at = job.next_after(success.started_at, values, history, now)
         elif configured:
-            # It is due now, and late since it would have run had it been scheduled.
-            due_at = min(job.next_after(begun, values, history, now) or now, now)
+            # It is due now, and late since it would have run, had anyone looked.
+            since = now if begun is None else job.next_after(begun, values, history, now)
+            due_at = now if since is None else min(since, now)
         found.append(
             Standing(
                 job,

@@ -145,6 +145,19 @@ def listed(tx: Transaction, jobs: Sequence[str], until: int, limit: int) -> list
     ]
 
 
+def in_use_since(tx: Transaction) -> int | None:
+    """Return when settings were first recorded or an event first came in, None for never."""
+    moments = [
+        tx.value("SELECT MIN(recorded_at) FROM billing_settings_versions"),
+        # Numbers are given out in the order of arrival.
+        tx.value(
+            "SELECT received_at FROM billing_session_events "
+            "WHERE seq = (SELECT MIN(seq) FROM billing_session_events)"
+        ),
+    ]
+    return min((moment for moment in moments if moment is not None), default=None)
+
+
 @contextmanager
 def lock(engine: Engine) -> Iterator[bool]:
     """Try to hold the lock of this database's jobs for the block; gives whether it is held.
@@ -203,6 +216,8 @@ def _file_lock(database: str) -> Iterator[bool]:
 
 def _held_on(connection: sqlite3.Connection) -> bool:
     try:
+        # Nothing is ever written: without a journal, a kill leaves nothing to look at either.
+        connection.execute("PRAGMA journal_mode = OFF")
         connection.execute("BEGIN EXCLUSIVE")
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:

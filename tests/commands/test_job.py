@@ -53,6 +53,10 @@ def test_a_job_is_due_when_its_schedule_has_fired(invoke: Invoke) -> None:
     assert [row["result"] for row in before.values()] == ["never run"] * 3
     assert {row["next_due"] for row in before.values()} == {JANUARY}
     assert before["calculate-usage"]["backlog"] == "1 changed session"
+    never = status(invoke, "2025-01-10T09:30:00Z")
+    assert {row["job"]: row["late"] for row in never.values()} == {
+        "calculate-usage": "30 min", "generate-invoices": None, "check-quotas": "1 h 15 min",
+    }  # fmt: skip
     first = due(invoke, "2025-01-10T08:20:30Z")
     assert [*first] == NAMES
     assert first["calculate-usage"]["counts"]["records"] == 2
@@ -95,37 +99,43 @@ def test_a_week_without_jobs_is_caught_up_in_one_run(invoke: Invoke) -> None:
     assert due(invoke, "2025-02-21T12:15:00Z")["check-quotas"]["did"] == "1 overdue invoice"
 
 
-def test_invoices_wait_for_late_events_by_schedule_but_not_by_hand(invoke: Invoke) -> None:
-    invoke.configure(timezone="America/New_York", jobs={"invoiceDelayMinutes": 90})
-    started(invoke)
-    due(invoke, "2025-02-01T04:59:00Z")
-    assert status(invoke, "2025-02-01T05:00:00Z")["generate-invoices"]["next_due"] == (
+def test_invoices_wait_for_late_events_by_schedule_but_not_by_hand(sqlite_invoke: Invoke) -> None:
+    sqlite_invoke.configure(timezone="America/New_York", jobs={"invoiceDelayMinutes": 90})
+    started(sqlite_invoke)
+    due(sqlite_invoke, "2025-02-01T04:59:00Z")
+    assert status(sqlite_invoke, "2025-02-01T05:00:00Z")["generate-invoices"]["next_due"] == (
         "2025-02-01T06:30:00Z"
     )
-    assert "generate-invoices" not in due(invoke, "2025-02-01T06:29:00Z")
-    assert due(invoke, "2025-03-01T05:30:00Z")["generate-invoices"]["counts"]["periods"] == 1
-    by_hand = invoke("job", "run", "generate-invoices", "-o", "json", at="2025-03-01T05:30:00Z")
+    assert "generate-invoices" not in due(sqlite_invoke, "2025-02-01T06:29:00Z")
+    assert due(sqlite_invoke, "2025-03-01T05:30:00Z")["generate-invoices"]["counts"]["periods"] == 1
+    by_hand = sqlite_invoke(
+        "job", "run", "generate-invoices", "-o", "json", at="2025-03-01T05:30:00Z"
+    )
     assert by_hand.ok().json()[0]["counts"]["periods"] == 1
-    assert [row["period"] for row in invoke("invoice", "list", "-o", "json").json()] == [
+    assert [row["period"] for row in sqlite_invoke("invoice", "list", "-o", "json").json()] == [
         "2025-01", "2025-02",
     ]  # fmt: skip
 
 
-def test_a_dry_run_a_quiet_one_and_history(invoke: Invoke) -> None:
-    started(invoke)
-    would = invoke("job", "run", "--due", "--dry-run", "-o", "csv", at=JANUARY).ok()
+def test_a_dry_run_a_quiet_one_and_history(sqlite_invoke: Invoke) -> None:
+    started(sqlite_invoke)
+    would = sqlite_invoke("job", "run", "--due", "--dry-run", "-o", "csv", at=JANUARY).ok()
     assert would.stdout.splitlines()[1] == f"calculate-usage,due,,,,{JANUARY},{{}},"
     assert would.stderr == "nothing was kept: this was a rehearsal\n"
-    assert invoke("job", "history", at=JANUARY).stderr == "no job has run\n"
-    quiet = invoke("job", "run", "check-quotas", "calculate-usage", "--quiet", at=JANUARY).ok()
+    assert sqlite_invoke("job", "history", at=JANUARY).stderr == "no job has run\n"
+    quiet = sqlite_invoke(
+        "job", "run", "check-quotas", "calculate-usage", "--quiet", at=JANUARY
+    ).ok()
     assert (quiet.stdout, quiet.stderr) == ("", "")
-    found = invoke("job", "history", "-o", "json", at=JANUARY).json()
+    found = sqlite_invoke("job", "history", "-o", "json", at=JANUARY).json()
     assert [row["job"] for row in found] == ["check-quotas", "calculate-usage"]
     assert {row["due_at"] for row in found} == {None}
     assert found[1]["counts"] == {"records": 0, "changed sessions": 1, "anomalies": 0}
-    newest = invoke("job", "history", "check-quotas", "--limit", "1", "-o", "jsonl", at=JANUARY)
+    newest = sqlite_invoke(
+        "job", "history", "check-quotas", "--limit", "1", "-o", "jsonl", at=JANUARY
+    )
     assert newest.ok().stdout.count("\n") == 1
-    assert invoke("job", "history", at="2025-01-10T07:59:59Z").stdout == ""
+    assert sqlite_invoke("job", "history", at="2025-01-10T07:59:59Z").stdout == ""
 
 
 @pytest.mark.parametrize(
