@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from billing_cli.clock import Clock
 from billing_cli.errors import NotConfiguredError
+from billing_cli.logs import Log
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy.engine import Engine
 
     from billing_cli.gateway.stripe_client import StripeGateway
     from billing_cli.settings import Settings
+    from billing_cli.store.outbox import Told
     from billing_cli.store.unit_of_work import UnitOfWork
 
 
@@ -23,12 +27,13 @@ class App:
     """The global options, and from them the settings, the clock and the database.
 
     ``config``, ``database`` and ``at`` are the values of ``--config``, ``--database`` and
-    ``--at``, or of their environment variables.
+    ``--at``, or of their environment variables. ``log`` takes a line for each thing that is done.
     """
 
     config: str | None = None
     database: str | None = None
     at: str | None = None
+    log: Log = field(default_factory=Log)
 
     @cached_property
     def clock(self) -> Clock:
@@ -68,7 +73,12 @@ class App:
         from billing_cli.store.schema import fit_schema
         from billing_cli.store.unit_of_work import UnitOfWork
 
-        return UnitOfWork(self.engine, rehearse=rehearse, check=fit_schema)
+        return UnitOfWork(
+            self.engine,
+            rehearse=rehearse,
+            check=fit_schema,
+            told=self._log_told if self.log.on else None,
+        )
 
     @cached_property
     def stripe(self) -> StripeGateway:
@@ -101,3 +111,8 @@ class App:
             timeout=values.stripe_timeout_seconds,
             monotonic=self.clock.monotonic,
         )
+
+    def _log_told(self, told: Sequence[Told]) -> None:
+        """Log what was told to others: the things that were done, once they are."""
+        for one in told:
+            self.log.info(one.type, event_id=one.event_id, user_id=one.user_id, **one.details)

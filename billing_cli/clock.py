@@ -20,3 +20,8 @@ class Clock:
     def monotonic() -> float:
         """Return a steadily growing number of seconds, for measuring how long work takes."""
         return time.monotonic()
+
+    @staticmethod
+    def real_ms() -> int:
+        """Return the real present in epoch milliseconds, whatever ``--at`` says: for log lines."""
+        return time.time_ns() // 1_000_000

@@ -9,8 +9,9 @@ from typing import Annotated
 import typer
 from typer.completion import completion_init  # type: ignore[attr-defined]
 
-from billing_cli import __version__
+from billing_cli import __version__, logs
 from billing_cli.app import App
+from billing_cli.clock import Clock
 from billing_cli.commands import (
     config,
     credits,
@@ -19,7 +20,9 @@ from billing_cli.commands import (
     events,
     init,
     invoice_life,
+    jobs,
     meter,
+    metrics,
     payments,
     plans,
     quotas,
@@ -30,6 +33,8 @@ from billing_cli.commands import (
     users,
 )
 from billing_cli.errors import BillingError, UnavailableError, UsageError
+from billing_cli.options import LogFileOption, LogFormatOption, VerboseOption
+from billing_cli.output import log_line
 
 _INTERRUPTED = 130
 _EPILOG = (
@@ -66,6 +71,8 @@ cli.add_typer(taxes.cli, name="tax")
 cli.add_typer(quotas.cli, name="quota")
 cli.add_typer(events.cli, name="events")
 cli.add_typer(stripe_events.cli, name="stripe")
+cli.add_typer(jobs.cli, name="job")
+cli.command("metrics")(metrics.metrics)
 
 
 def _print_version(wanted: bool) -> None:
@@ -95,13 +102,27 @@ def _global_options(
             "--at", metavar="INSTANT", envvar="BILLING_AT", help="Work as if now were this instant."
         ),
     ] = None,
+    log_format: LogFormatOption = None,
+    log_file: LogFileOption = None,
+    verbose: VerboseOption = False,
     version: Annotated[  # noqa: ARG001 - its callback does the work
         bool,
         typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version."),
     ] = False,
 ) -> None:
     # Also runs for `NOUN --help` and for a misspelt verb: it must open nothing.
-    app = context.obj = App(config=config, database=database, at=at or None)
+    log = logs.start(
+        logs.Log(
+            on=bool(log_format or log_file or verbose),
+            fmt=log_format or logs.LogFormat.TEXT,
+            file=log_file or None,
+            verbose=verbose,
+            now_ms=Clock.real_ms,
+            say=log_line,
+            context={"at": at or None},
+        )
+    )
+    app = context.obj = App(config=config, database=database, at=at or None, log=log)
     if at:
         # A command that never asks for the time would pass over what is no instant.
         app.clock.now()

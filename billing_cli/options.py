@@ -10,6 +10,7 @@ import typer
 
 from billing_cli import completion
 from billing_cli.errors import UsageError
+from billing_cli.logs import LogFormat
 from billing_cli.output import OutputFormat
 from billing_cli.pricing.excerpts import quoted
 
@@ -71,6 +72,31 @@ UntilOption: TypeAlias = Annotated[
 FromInstantOption: TypeAlias = Annotated[
     str | None,
     typer.Option("--from", metavar="INSTANT", help="From this moment on (default: now)."),
+]
+
+LogFormatOption: TypeAlias = Annotated[
+    LogFormat | None,
+    typer.Option(
+        "--log-format",
+        envvar="BILLING_LOG_FORMAT",
+        case_sensitive=False,
+        help="Log what is done, in this form.",
+    ),
+]
+LogFileOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--log-file",
+        metavar="FILE",
+        envvar="BILLING_LOG_FILE",
+        help="Log what is done to this file, not to stderr.",
+    ),
+]
+VerboseOption: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--verbose", "-v", envvar="BILLING_VERBOSE", help="Log what is done, in more detail."
+    ),
 ]
 
 

@@ -28,6 +28,7 @@ from billing_cli.harmless import (
     table_cell,
     visible,
 )
+from billing_cli.logs import Level, current
 from billing_cli.tables import (
     Column,
     Grid,
@@ -55,6 +56,7 @@ __all__ = [
     "fail",
     "has_colour",
     "is_terminal",
+    "log_line",
     "message",
     "progress",
     "refuse_terminal",
@@ -148,7 +150,8 @@ def emit_object_with(obj: Row, key: str, rows: Iterable[Row]) -> None:
 
 def message(text: str) -> None:
     """Tell the operator ``text``, one line on stderr."""
-    _say("", text, "")
+    if not _taken(Level.INFO, text, None):
+        _say("", text, "")
 
 
 def rehearsed(*, dry_run: bool) -> None:
@@ -159,7 +162,8 @@ def rehearsed(*, dry_run: bool) -> None:
 
 def warn(text: str) -> None:
     """Warn the operator of ``text``, one line on stderr."""
-    _say("warning: ", text, "33")
+    if not _taken(Level.WARNING, text, None):
+        _say("warning: ", text, "33")
 
 
 def fail(text: str, hint: str | None = None) -> None:
@@ -167,12 +171,27 @@ def fail(text: str, hint: str | None = None) -> None:
 
     ``text`` is one line, or several where there is a list of problems.
     """
+    if _taken(Level.ERROR, text, hint):
+        return
     first, *more = text.split("\n")
     _say("error: ", first, "1;31")
     for line in more:
         _say("", line, "")
     if hint is not None:
         _say("hint: ", hint, "36")
+
+
+def log_line(line: str) -> None:
+    """Write a line of the log, harmless as it comes, on stderr."""
+    _say("", line, "")
+
+
+def _taken(level: Level, text: str, hint: str | None) -> bool:
+    """Log what the operator is told where that is wanted; True where the log is where it goes."""
+    log = current()
+    if log.takes_messages or (log.keeps_complaints and level > Level.INFO):
+        log.write(level, text, {"hint": hint})
+    return log.takes_messages
 
 
 @contextmanager
@@ -182,7 +201,8 @@ def progress(total: int | None, description: str) -> Iterator[Callable[[int], No
     Gives a function that counts so many of the ``total`` steps as done; None is a total not
     known. The bar is gone afterwards.
     """
-    if not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb":
+    hidden = not is_terminal(sys.stderr) or os.environ.get("TERM") == "dumb"
+    if hidden or current().takes_messages:
         yield lambda _steps: None
         return
     from rich.console import Console

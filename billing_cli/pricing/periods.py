@@ -32,8 +32,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-_DAY_SECONDS: Final = 86_400
-_EPOCH_ORDINAL: Final = date(1970, 1, 1).toordinal()
+_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - what clocks show has no zone
 _ONE_DAY: Final = timedelta(days=1)
 _ONE_SECOND: Final = timedelta(seconds=1)
 _LAST_INVOICE_DAY: Final = 28  # the last day that every month has
@@ -94,16 +93,25 @@ def local_midnight(day: date, zone: ZoneInfo) -> int:
     That is the first of two midnights, or the end of the gap that swallowed midnight (and of one
     that swallowed the day).
     """
-    wall = (day.toordinal() - _EPOCH_ORDINAL) * _DAY_SECONDS
-    midnight = datetime.combine(day, time(), zone)
+    return first_instant(datetime.combine(day, time()), zone)
+
+
+def first_instant(wall: datetime, zone: ZoneInfo) -> int:
+    """Return the earliest instant at which the clocks of ``zone`` have reached a time of day.
+
+    ``wall`` has no zone. That is the first of two instants, or the end of the gap that swallowed
+    the time.
+    """
+    shown = (wall - _EPOCH) // _ONE_SECOND
+    local = wall.replace(tzinfo=zone)
     # PEP 495: fold 0 reads a repeated time as the first, and one in a gap by the offset from
     # before it, which gives an instant after the gap; fold 1 then gives one before it.
-    reached = wall - _offset(midnight)
-    not_reached = wall - _offset(midnight.replace(fold=1))
+    reached = shown - _offset(local)
+    not_reached = shown - _offset(local.replace(fold=1))
     # Outside a gap this loop does not turn: the two are the same, or the second is later.
     while reached - not_reached > 1:
         between = (reached + not_reached) // 2
-        if between + _offset(datetime.fromtimestamp(between, zone)) < wall:
+        if between + _offset(datetime.fromtimestamp(between, zone)) < shown:
             not_reached = between
         else:
             reached = between

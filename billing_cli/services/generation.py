@@ -50,16 +50,18 @@ class Generation:
     finalize: bool
     advance: Callable[[int], None] = lambda _: None
 
-    def generate(self, span: Span, user_ids: Sequence[str] | None) -> GenerateReport:
+    def generate(
+        self, span: Span, user_ids: Sequence[str] | None, settled_by: int | None = None
+    ) -> GenerateReport:
         """Make or refresh the invoices of a period, a custom range, or all that is due.
 
-        Without a span: every complete period that is not closed, oldest first. Raises
-        :class:`NotFoundError` for an unknown user or period, :class:`ConflictError` for
-        finalizing before the end of a period.
+        Without a span: every period that was complete at ``settled_by`` (default: now) and is
+        not closed, oldest first. Raises :class:`NotFoundError` for an unknown user or period,
+        :class:`ConflictError` for finalizing before the end of a period.
         """
         keys = self._user_keys(user_ids)
         if span is None:
-            return self._bill(self._due(keys))
+            return self._bill(self._due(keys, self.now if settled_by is None else settled_by))
         return self._bill([self._named(span, keys)])
 
     def finalize_drafts(self, references: Sequence[str], period: str | None) -> GenerateReport:
@@ -81,40 +83,14 @@ class Generation:
         with self.uow.reading() as tx:
             return tuple(users.key_of(tx, user_id) for user_id in user_ids)
 
-    def _due(self, keys: tuple[int, ...] | None) -> list[Target]:
-        calendar = self.history.calendar
-        last_end = calendar.containing(self.now).start
+    def _due(self, keys: tuple[int, ...] | None, settled_by: int) -> list[Target]:
+        last_end = self.history.calendar.containing(settled_by).start
         self._meter(last_end)
         with self.uow.reading() as tx:
-            first = self._first_billable(tx)
-            if first is None or first >= last_end:
-                return []
-            closed = terms.closed_periods(tx)
-            corrections = bool(restatements.listed(tx, keys))
             return [
                 Target(p.name, p.start, p.end, REGULAR, explicit=False, users=keys)
-                for p in calendar.between(first, last_end)
-                if p.start not in closed and (corrections or self._has_something(tx, p))
+                for p in waiting(tx, self.history, last_end, keys)
             ]
-
-    @staticmethod
-    def _first_billable(tx: Transaction) -> int | None:
-        """Return the first instant for which there could be anything to bill."""
-        starts = [
-            usage.first_record_start(tx),
-            totals.first_plan_start(tx),
-            invoices.first_draft_start(tx),
-        ]
-        return min((start for start in starts if start is not None), default=None)
-
-    def _has_something(self, tx: Transaction, period: Period) -> bool:
-        if self.history.mode_of(period.start) != "usage" and totals.is_plan_held(
-            tx, period.start, period.end
-        ):
-            return True
-        return usage.has_records(tx, period.start, period.end) or bool(
-            invoices.draft_users(tx, REGULAR, period.start, period.end)
-        )
 
     def _named(self, span: str | tuple[date, date], keys: tuple[int, ...] | None) -> Target:
         calendar = self.history.calendar
@@ -192,6 +168,45 @@ class Generation:
 
     def _meter(self, end: int) -> None:
         records.run(self.uow, self.history, min(end, self.now), self.now)
+
+
+def waiting(
+    tx: Transaction, history: TermsHistory, last_end: int, keys: Sequence[int] | None = None
+) -> list[Period]:
+    """Return the periods that end by an instant, are not closed, and have something to bill.
+
+    ``keys`` are the users in question; None is everyone. What is not metered is not seen.
+    """
+    first = _first_billable(tx)
+    if first is None or first >= last_end:
+        return []
+    closed = terms.closed_periods(tx)
+    corrections = bool(restatements.listed(tx, keys))
+    return [
+        p
+        for p in history.calendar.between(first, last_end)
+        if p.start not in closed and (corrections or _has_something(tx, history, p))
+    ]
+
+
+def _first_billable(tx: Transaction) -> int | None:
+    """Return the first instant for which there could be anything to bill."""
+    starts = [
+        usage.first_record_start(tx),
+        totals.first_plan_start(tx),
+        invoices.first_draft_start(tx),
+    ]
+    return min((start for start in starts if start is not None), default=None)
+
+
+def _has_something(tx: Transaction, history: TermsHistory, period: Period) -> bool:
+    if history.mode_of(period.start) != "usage" and totals.is_plan_held(
+        tx, period.start, period.end
+    ):
+        return True
+    return usage.has_records(tx, period.start, period.end) or bool(
+        invoices.draft_users(tx, REGULAR, period.start, period.end)
+    )
 
 
 def _drafts_only(target: Target, keys: tuple[int, ...] | None) -> Target:

@@ -12,6 +12,7 @@ from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.notices import TYPES
 from billing_cli.store import outbox as store
+from billing_cli.store.outbox import PREFIX
 from billing_cli.store.users import key_of
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from billing_cli.app import App
     from billing_cli.store.unit_of_work import Transaction
 
-PREFIX: Final = "evt_"
 _ID: Final = re.compile(r"(?:evt_)?([1-9][0-9]{0,17})", re.ASCII)
 _HINT: Final = "billing events list shows ids"
 

@@ -18,6 +18,7 @@ from billing_cli.services import (
     stripe_plans,
     terms,
 )
+from billing_cli.services.job_report import Count, JobReport
 from billing_cli.services.stripe_access import opened
 from billing_cli.services.stripe_run import FAILED, Change, Run
 from billing_cli.store import stripe_events as events
@@ -89,6 +90,17 @@ def run(app: App, options: Options, listener: Listener, confirm: Confirm) -> Out
                 requests.close_others(tx, sorted(sync.sender.unknown), account.now)
                 state.put(tx, state.LAST_SYNC, format_instant(account.now))
     return outcome
+
+
+def run_job(app: App) -> JobReport:
+    """Bring both sides together as a job: a live key has to have been confirmed before."""
+    outcome = run(app, Options(), Listener(lambda _: None), lambda _: False)
+    problem = None
+    if outcome.failures:
+        first = outcome.failures[0]
+        more = f", and {len(outcome.failures) - 1} more" if len(outcome.failures) > 1 else ""
+        problem = f"{first.kind} {first.name}: {first.detail}{more}"
+    return JobReport([Count(outcome.changes, "change")], problem=problem)
 
 
 def instant_of(app: App, since: str | None) -> int:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, TypeGuard, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.alias_generators import to_camel
 
-from billing_cli.settings.cron import cron_problem
+from billing_cli.pricing.schedules import cron_problem
 from billing_cli.settings.letterhead import Company, Documents
 from billing_cli.settings.part import Part as _Part
 from billing_cli.settings.values import (
@@ -124,6 +124,46 @@ class Tax(_Part):
         default=False,
         description="Whether it applies to users for whom nothing else is said; at most one tax.",
         examples=[True],
+    )
+
+
+class Jobs(_Part):
+    """When jobs that nothing else schedules run."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, field_title_generator=lambda name, _: to_camel(name)
+    )
+
+    invoice_delay_minutes: int = Field(
+        default=60,
+        strict=True,
+        ge=0,
+        le=20_160,
+        description="Minutes from the end of a billing period until its invoices are made.",
+        examples=[360],
+    )
+    check_quotas: Cron = Field(
+        default="*/15 * * * *",
+        description="When quotas are to be checked: a cron schedule of five fields.",
+        examples=["*/5 * * * *"],
+    )
+    sync_stripe: Cron = Field(
+        default="*/5 * * * *",
+        description="When Stripe is to be synchronised: a cron schedule of five fields.",
+        examples=["0 * * * *"],
+    )
+    deliver: Cron = Field(
+        default="*/5 * * * *",
+        description="When events are to be delivered: a cron schedule of five fields.",
+        examples=["* * * * *"],
+    )
+    late_after_minutes: int = Field(
+        default=15,
+        strict=True,
+        ge=0,
+        le=1_440,
+        description="Minutes that a job may be overdue before it counts as late.",
+        examples=[60],
     )
 
 
@@ -283,6 +323,7 @@ class ConfigValues(_Part):
         " like in it.",
         examples=["https://pay.example.com/{invoice_number}"],
     )
+    jobs: Jobs = Field(default_factory=Jobs, description="When jobs run, and when one is late.")
 
 
 @cache

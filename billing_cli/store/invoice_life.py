@@ -27,3 +27,19 @@ def mark_overdue(tx: Transaction, now: int) -> list[InvoiceRow]:
             now,
         )
     return [row._replace(status="overdue", overdue_at=row.due_date) for row in rows]
+
+
+def past_due_count(tx: Transaction, now: int) -> int:
+    """Return how many sent invoices are past their due moment and not marked as overdue."""
+    count: int = tx.value(
+        "SELECT COUNT(*) FROM billing_invoices WHERE status = 'sent' AND due_date <= ?", now
+    )
+    return count
+
+
+def stale_draft_count(tx: Transaction, now: int) -> int:
+    """Return how many drafts are of periods that have ended."""
+    count: int = tx.value(
+        "SELECT COUNT(*) FROM billing_invoices WHERE status = 'draft' AND period_end <= ?", now
+    )
+    return count

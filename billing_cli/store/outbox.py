@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
@@ -11,6 +11,18 @@ if TYPE_CHECKING:
 
     from billing_cli.store.unit_of_work import Transaction
 
+PREFIX: Final = "evt_"
+# How the fields of an event's data end that say what it is about, and how much.
+_TELLING: Final = (
+    "_id",
+    "_number",
+    "amount",
+    "total",
+    "currency",
+    "resource_type",
+    "level",
+    "_note",
+)
 _ENCODER = msgspec.json.Encoder(order="deterministic")
 _COLUMNS = (
     "id",
@@ -40,15 +52,57 @@ class Notice(NamedTuple):
     data: Mapping[str, Any]
 
 
+class Told(NamedTuple):
+    """An event that was queued, in short: ``details`` are its ids, numbers and amounts."""
+
+    id: int
+    type: str
+    user_id: str | None
+    data: str
+
+    @property
+    def event_id(self) -> str:
+        """The id under which the event is shown."""
+        return f"{PREFIX}{self.id}"
+
+    @property
+    def details(self) -> dict[str, object]:
+        """What says which invoice, payment or limit it is about, and how much."""
+        data: dict[str, object] = msgspec.json.decode(self.data)
+        return {
+            key: value
+            for key, value in data.items()
+            if key.endswith(_TELLING) and key != "user_id" and isinstance(value, str | int)
+        }
+
+
 def tell(tx: Transaction, notices: Iterable[Notice], now: int) -> int:
     """Queue what has not been told yet; return how many that are."""
     rows = _rows(tx, notices, now)
-    return tx.insert_new("billing_outbox", _COLUMNS, "told_as", rows) if rows else 0
+    if not rows:
+        return 0
+    count = tx.insert_new("billing_outbox", _COLUMNS, "told_as", rows)
+    _note(tx, int(str(rows[0][0])) - 1)
+    return count
 
 
 def append(tx: Transaction, notices: Iterable[Notice], now: int) -> None:
     """Queue what cannot have been told yet, as :func:`tell` does, but faster."""
-    tx.insert("billing_outbox", _COLUMNS, _rows(tx, notices, now))
+    rows = _rows(tx, notices, now)
+    tx.insert("billing_outbox", _COLUMNS, rows)
+    if rows:
+        _note(tx, int(str(rows[0][0])) - 1)
+
+
+def _note(tx: Transaction, after: int) -> None:
+    """Keep what was queued after a number for whoever wants to know."""
+    if tx.told is not None:
+        tx.told += [
+            Told(*row)
+            for row in tx.rows(
+                "SELECT id, type, user_id, data FROM billing_outbox WHERE id > ? ORDER BY id", after
+            )
+        ]
 
 
 def _rows(tx: Transaction, notices: Iterable[Notice], now: int) -> list[tuple[object, ...]]:

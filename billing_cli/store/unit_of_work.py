@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.engine import Connection, Engine
 
+    from billing_cli.store.outbox import Told
+
     Row = tuple[Any, ...]
 
 # One number for the whole tool: every writer of billing data takes its turn behind it.
@@ -40,8 +42,12 @@ def _for_psycopg(sql: str) -> str:
 class Transaction:
     """The statements of one batch. Rows come back as plain tuples."""
 
-    def __init__(self, connection: Connection) -> None:
-        """Wrap a connection on which a transaction has begun."""
+    def __init__(self, connection: Connection, told: list[Told] | None = None) -> None:
+        """Wrap a connection on which a transaction has begun.
+
+        ``told`` collects the events that it queues to be told, where somebody wants to know.
+        """
+        self.told = told
         self.is_postgres = connection.dialect.name == "postgresql"
         self._driver: Any = connection.connection.driver_connection
 
@@ -174,8 +180,13 @@ class UnitOfWork:
         *,
         rehearse: bool = False,
         check: Callable[[Connection], None] | None = None,
+        told: Callable[[Sequence[Told]], None] | None = None,
     ) -> None:
-        """Keep the engine; the connection is made on entering, and ``check`` looks at it first."""
+        """Keep the engine; the connection is made on entering, and ``check`` looks at it first.
+
+        ``told`` hears of the events that were queued, once they are committed.
+        """
+        self._told = told
         self._engine = engine
         self._rehearse = rehearse
         self._check = check
@@ -224,6 +235,7 @@ class UnitOfWork:
             transaction = self._begin_write()
             with self._ending():
                 yield transaction
+            self._tell(transaction)
 
     @contextmanager
     def reading(self) -> Iterator[Transaction]:
@@ -241,7 +253,12 @@ class UnitOfWork:
         if self._open is not None:
             with translated():
                 self.connection.exec_driver_sql("COMMIT")
+            self._tell(self._open)
             self._open = None
+
+    def _tell(self, committed: Transaction) -> None:
+        if self._told is not None and committed.told:
+            self._told(committed.told)
 
     def _begin_write(self) -> Transaction:
         if self.connection.dialect.name == "postgresql":
@@ -250,7 +267,7 @@ class UnitOfWork:
             self.connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         else:
             self.connection.exec_driver_sql("BEGIN IMMEDIATE")
-        return Transaction(self.connection)
+        return Transaction(self.connection, None if self._told is None else [])
 
     def _begin_read(self) -> Transaction:
         if self.connection.dialect.name == "postgresql":

@@ -54,6 +54,13 @@ WRONG: dict[str, Any] = {
     },
     "documents": {"language": "x", "paper": "A4", "template": ""},
     "paymentLink": "https://example.com/{number}",
+    "jobs": {
+        "invoiceDelayMinutes": -1,
+        "checkQuotas": "@daily",
+        "syncStripe": "0 0 31 feb,apr *",
+        "deliver": 5,
+        "lateAfterMinutes": 1.5,
+    },
     "stripeSecretkey": SECRET,
     "\x1b[2J": 1,
 }
@@ -68,6 +75,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
             "computeRates",
             "computeRates.storage_per_gb_month",
             "documents",
+            "jobs",
             "subscriptionPlans",
             "taxes",
         }
@@ -85,6 +93,7 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert said["subscriptionPlans[2]"] == "must be an object in braces, not 3"
     assert said["subscriptionPlans[1].id"] == "repeats 'a b'"
     assert said["taxes[1].default"] == "is true for a second tax: one can be the default"
+    assert said["jobs.syncStripe"] == "never comes: no month of 'feb,apr' has a day 31"
     assert said["currency"].endswith("not 'usd' (codes are in capitals)")
     assert said["timezone"].endswith("not 'Europe/london' (did you mean Europe/London?)")
     assert said["company.footer"] == "must have at most 2,000 characters"

@@ -71,7 +71,13 @@ def test_equal_settings_give_equal_money_documents() -> None:
 def test_effective_rows_have_every_key_with_its_source() -> None:
     settings = load({"subscriptionPlans": [PLAN], "computeRates": {"cpu_per_core_hour": "1.50"}})
     keys = {re.sub(r"\[\d+\]", "[]", str(row["key"])) for row in effective_rows(settings)}
-    leaves = set(known_keys()) - {"company", "computeRates", "documents", "subscriptionPlans"}
+    leaves = set(known_keys()) - {
+        "company",
+        "computeRates",
+        "documents",
+        "jobs",
+        "subscriptionPlans",
+    }
     assert keys == {key for key in leaves if not key.startswith("taxes[]")}
     assert row(settings, "subscriptionPlans[0].price") == {
         "key": "subscriptionPlans[0].price",
