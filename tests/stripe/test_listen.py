@@ -92,7 +92,7 @@ def eventually(condition: Callable[[], bool]) -> None:
     until = time.monotonic() + _PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < until
-        time.sleep(0.02)
+        time.sleep(0.2)
 
 
 @pytest.fixture
