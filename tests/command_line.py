@@ -39,9 +39,7 @@ class Result:
 
     def ok(self) -> Self:
         """This result, which must be that of a command that did all it should."""
-        assert self.exit_code == 0, (
-            f"exit code {self.exit_code}: {self.stderr}{self.stdout[-3000:]}"
-        )
+        assert self.exit_code == 0, f"exit code {self.exit_code}: {self.stderr}{self.stdout[:999]}"
         return self
 
 

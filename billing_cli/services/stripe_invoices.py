@@ -6,10 +6,8 @@ of invoices goes on together, so that what is about to be sent is kept in one tr
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING
 
-from billing_cli.gateway import stripe_parameters as parameters
-from billing_cli.gateway.stripe_parameters import InvoiceHead
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing import stripe_steps as steps
 from billing_cli.pricing.money import format_minor
@@ -19,6 +17,7 @@ from billing_cli.pricing.stripe_steps import There
 from billing_cli.services import stripe_customers, stripe_inbox, stripe_mirror
 from billing_cli.services.stripe_requests import Answer, Wish
 from billing_cli.services.stripe_run import Change, Run
+from billing_cli.services.stripe_wishes import OPERATIONS, Gathered, wish
 from billing_cli.store import invoices, stripe_invoices, stripe_links, stripe_requests
 from billing_cli.store import stripe_state as state
 from billing_cli.store.stripe_invoices import StripeInvoiceRow
@@ -28,29 +27,17 @@ from billing_cli.store.stripe_state import Seen
 if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
-    from billing_cli.store.invoice_rows import InvoiceRow, LineRow
+    from billing_cli.store.invoice_rows import InvoiceRow
     from billing_cli.store.stripe_invoices import Pair
-    from billing_cli.store.stripe_links import Link
     from billing_cli.store.unit_of_work import Transaction
 
 _BATCH = 200
 # Made, filled, final, told of parts, collected: no invoice takes more steps than this.
 _MOST_STEPS = 8
 
-_OPERATIONS: Mapping[str, str] = {
-    steps.CREATE: "invoice.create",
-    steps.FILL: "invoice.add_lines",
-    steps.FINALIZE: "invoice.finalize",
-    steps.PAID_ELSEWHERE: "invoice.pay",
-    steps.PART_ELSEWHERE: "payment_record.report",
-    steps.COLLECT: "invoice.update",
-    steps.VOID: "invoice.void",
-    steps.GIVE_UP: "invoice.give_up",
-    steps.DELETE: "invoice.delete",
-}
 # Made is an invoice first, and then settled: between the two Stripe is told of its credit notes.
 _MAKING = frozenset({steps.CREATE, steps.FILL, steps.FINALIZE, steps.DELETE})
-_SETTLING = frozenset(_OPERATIONS) - _MAKING
+_SETTLING = frozenset(OPERATIONS) - _MAKING
 # What an operator is told that was done: making an invoice is one thing, in three steps.
 _TOLD: Mapping[str, str] = {
     steps.FINALIZE: "create",
@@ -60,15 +47,6 @@ _TOLD: Mapping[str, str] = {
     steps.GIVE_UP: "give up",
     steps.DELETE: "delete",
 }
-
-
-class _Gathered(NamedTuple):
-    """What is known of a batch, and what is to be done next with each invoice."""
-
-    pairs: dict[int, Pair]
-    steps: dict[int, str]
-    lines: dict[int, list[LineRow]]
-    customers: dict[str, Link]
 
 
 def settle(run: Run) -> None:
@@ -143,7 +121,7 @@ def _go_on(run: Run, ids: Sequence[int], allowed: Container[str]) -> None:
                 _report(run, gathered, number, problem)
 
 
-def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> _Gathered:
+def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> Gathered:
     with run.account.uow.reading() as tx:
         pairs = {pair.invoice.id: pair for pair in stripe_invoices.by_ids(tx, ids)}
         found = {
@@ -153,7 +131,7 @@ def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> _Gathered:
         }
         to_fill = [number for number, step in found.items() if step == steps.FILL]
         keys = sorted({str(pairs[number].invoice.user_key) for number in found})
-        return _Gathered(
+        return Gathered(
             pairs,
             found,
             invoices.lines_of_all(tx, to_fill) if to_fill else {},
@@ -171,103 +149,21 @@ def _step_of(pair: Pair) -> str | None:
     return steps.next_step(row.status, due, there)
 
 
-def _wishes(run: Run, gathered: _Gathered) -> dict[int, Wish]:
+def _wishes(run: Run, gathered: Gathered) -> dict[int, Wish]:
     """Return what is to be sent for each invoice; what cannot be is held up, with the reason."""
     wishes = {}
     for number, step in gathered.steps.items():
         pair = gathered.pairs[number]
         try:
-            wishes[number] = _wish(run, gathered, pair, step)
+            wishes[number] = wish(run, gathered, pair, step)
         except ValueError as error:
             _hold(run, pair, str(error))
             _report(run, gathered, number, str(error))
     return wishes
 
 
-def _wish(run: Run, gathered: _Gathered, pair: Pair, step: str) -> Wish:
-    row, there = pair
-    target, operation = f"invoice/{row.id}", _OPERATIONS[step]
-    stripe_id = "" if there is None or there.stripe_id is None else there.stripe_id
-    wanted: Mapping[str, Any] = {}
-    match step:
-        case steps.CREATE:
-            wanted = _head(run, gathered, row)
-        case steps.FILL:
-            wanted = _filling(gathered, row)
-        case steps.FINALIZE:
-            collects = steps.collects_at_once(row.due, row.total)
-            wanted = parameters.finalize(collects=collects)
-        case steps.PAID_ELSEWHERE:
-            wanted = parameters.paid_elsewhere()
-        case steps.COLLECT:
-            wanted = {"auto_advance": True}
-        case steps.PART_ELSEWHERE:
-            return _part(run, gathered, pair)
-        case _:
-            pass
-    return Wish(target, operation, dict(wanted), stripe_id)
-
-
-def _head(run: Run, gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
-    link = gathered.customers.get(str(row.user_key))
-    if link is None:
-        raise ValueError("its user is no customer on Stripe yet")
-    for amount in (row.subtotal, row.tax, row.credits, row.total):
-        to_stripe(amount, row.currency)
-    now = run.account.now
-    # Stripe takes no due date that has passed: what is overdue here is due there at once.
-    due = None if row.due_date is None else max(row.due_date, now + 3600)
-    head = InvoiceHead(
-        customer=link.stripe_id,
-        number=row.invoice_number or "",
-        currency=row.currency,
-        due_date=due,
-        method=link.detail,
-        memo=row.memo,
-        metadata=parameters.metadata(
-            invoice=row.id, installation=run.account.installation, period=row.period
-        ),
-    )
-    return dict(parameters.invoice(head))
-
-
-def _filling(gathered: _Gathered, row: InvoiceRow) -> Mapping[str, object]:
-    found = [
-        (_described(line), to_stripe(line.amount, row.currency))
-        for line in gathered.lines.get(row.id, ())
-    ]
-    if row.tax:
-        percent = f" {row.tax_percent} %" if row.tax_percent else ""
-        found.append((f"{row.tax_name or 'Tax'}{percent}", to_stripe(row.tax, row.currency)))
-    if row.credits:
-        found.append(("Credits", -to_stripe(row.credits, row.currency)))
-    return dict(parameters.lines(found))
-
-
-def _described(line: LineRow) -> str:
-    if line.quantity is None or line.unit_price is None:
-        return line.description
-    return f"{line.description}: {line.quantity} at {line.unit_price}"
-
-
-def _part(run: Run, gathered: _Gathered, pair: Pair) -> Wish:
-    row, there = pair
-    if there is None:
-        raise LookupError(row.id)
-    link = gathered.customers.get(str(row.user_key))
-    if link is None:
-        raise ValueError("its user is no customer on Stripe any more")
-    amount = to_stripe(there.remaining - row.due, row.currency)
-    wanted = parameters.part_paid_elsewhere(
-        amount, row.currency, link.stripe_id, run.account.now, row.invoice_number or str(row.id)
-    )
-    # Named by what it changes: reported once, however often it is tried to count it.
-    target = f"invoice/{row.id}/{there.remaining}-{row.due}"
-    return Wish(target, "payment_record.report", dict(wanted))
-
-
 def _send(
-    run: Run, gathered: _Gathered, wishes: Mapping[int, Wish]
+    run: Run, gathered: Gathered, wishes: Mapping[int, Wish]
 ) -> tuple[dict[int, str | None], set[int]]:
     """Send wishes; return for each invoice what is in its way, None where it can go on.
 
@@ -310,7 +206,7 @@ def _send(
 
 
 def _countings(
-    gathered: _Gathered, by_target: Mapping[str, int], records: Mapping[str, str]
+    gathered: Gathered, by_target: Mapping[str, int], records: Mapping[str, str]
 ) -> list[Wish]:
     """Return that payments which were reported count for their invoices."""
     return [
@@ -324,7 +220,7 @@ def _countings(
     ]
 
 
-def _stripe_id(gathered: _Gathered, number: int) -> str:
+def _stripe_id(gathered: Gathered, number: int) -> str:
     there = gathered.pairs[number].there
     return "" if there is None or there.stripe_id is None else there.stripe_id
 
@@ -398,7 +294,7 @@ def _hold(run: Run, pair: Pair, problem: str) -> None:
             stripe_invoices.set_problem(tx, pair.invoice.id, problem)
 
 
-def _change(gathered: _Gathered, number: int, action: str) -> Change:
+def _change(gathered: Gathered, number: int, action: str) -> Change:
     row = gathered.pairs[number].invoice
     amount = format_minor(row.total, row.currency)
     return Change(
@@ -406,18 +302,18 @@ def _change(gathered: _Gathered, number: int, action: str) -> Change:
     )
 
 
-def _report(run: Run, gathered: _Gathered, number: int, problem: str) -> None:
+def _report(run: Run, gathered: Gathered, number: int, problem: str) -> None:
     step = gathered.steps.get(number, steps.CREATE)
     run.tell(_change(gathered, number, _TOLD.get(step, "create")), problem)
 
 
-def _report_step(run: Run, gathered: _Gathered, number: int) -> None:
+def _report_step(run: Run, gathered: Gathered, number: int) -> None:
     action = _TOLD.get(gathered.steps[number])
     if action is not None:
         run.tell(_change(gathered, number, action))
 
 
-def _rehearse(run: Run, gathered: _Gathered) -> None:
+def _rehearse(run: Run, gathered: Gathered) -> None:
     for number, step in gathered.steps.items():
         change = _change(gathered, number, _TOLD.get(step, "create"))
         row = gathered.pairs[number].invoice

@@ -21,6 +21,11 @@ WRONG: dict[str, Any] = {
     "stripeSecretKeyFile": 5,
     "stripeWebhookSecret": "whsec_ x",
     "stripeWebhookSecretFile": "",
+    "stripeSuccessUrl": "example.com",
+    "stripeCancelUrl": "http://example.com/",
+    "stripeRateLimit": -1,
+    "stripeTimeoutSeconds": 0,
+    "stripeApiBase": "http://api.example.com",
     "subscriptionPlans": [
         {"id": "a b", "name": "\x1b]0;title\x07", "price": "1e3", "cpu_limit": True},
         {"id": "a b", "name": " ", "price": -1, "interval": "week", "overage": 1, "billing": ""},
@@ -59,6 +64,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
         optional |= {f"subscriptionPlans[].{kind}_limit" for kind in ("memory", "storage")}
         assert key in optional or any(re.fullmatch(pattern, path) for path in said), key
     assert said["enabled"] == "must be true or false, not 'yes'"
+    # A secret key is sent there.
+    assert "https://" in said["stripeApiBase"]
     assert said["gracePeriodDays"] == "must be a whole number, not '7'"
     assert said["alertThreshold"] == "must be a whole number, not 80.5"
     assert said["autoSuspendOnOverage"] == "must be true or false, not null"
