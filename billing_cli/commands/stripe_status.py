@@ -8,7 +8,7 @@ from billing_cli.app import App
 from billing_cli.commands.examples import examples
 from billing_cli.commands.stripe import cli
 from billing_cli.options import OutputOption
-from billing_cli.output import Column, OutputFormat, Section, emit_object
+from billing_cli.output import Column, OutputFormat, Section, emit_object, message
 
 _HELD = (Column("user_id"), Column("invoice"), Column("problem"))
 
@@ -27,5 +27,16 @@ def status(context: typer.Context, output: OutputOption = OutputFormat.TABLE) ->
     app: App = context.obj
     found = service.look(app)
     held = Section("held_up", _HELD, "Held up")
-    emit_object(found.values, output, sections=[held])
+    emit_object(_for_reader(found.values, output), output, sections=[held])
+    if found.values["restricted"]:
+        message("permissions to write cannot be tried: docs/stripe.md lists what commands need")
     service.require_sound(found)
+
+
+def _for_reader(values: dict[str, object], output: OutputFormat) -> dict[str, object]:
+    """Return what is shown: for people, lists as words."""
+    if output not in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
+        return values
+    lacking = values["permissions_lacking"]
+    words = ", ".join(map(str, lacking)) if isinstance(lacking, list) else ""
+    return values | {"permissions_lacking": words or None}

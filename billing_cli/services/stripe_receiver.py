@@ -217,7 +217,7 @@ def _keep(app: App, worker: _Worker, say: Say, body: bytes, signature: str | Non
     try:
         kept = stripe_events.receive(app, body, signature)
     except InvalidDataError as error:
-        say(f"refused: {error.message}")
+        say(error.message)
         return Reply(_REFUSED, {"error": error.message})
     except BillingError as error:
         say(f"not kept: {error.message}")

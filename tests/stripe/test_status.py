@@ -82,6 +82,9 @@ def test_a_restricted_key_says_what_it_lacks(sqlite_world: World) -> None:
     world.server.restrict(RESTRICTED, *every)
     result, shown = status(world, STRIPE_SECRET_KEY=RESTRICTED)
     assert result.exit_code == 0, result.stderr
+    assert result.stderr.startswith("permissions to write cannot be tried: ")
+    table = world("stripe", "status", STRIPE_SECRET_KEY=RESTRICTED).ok().stdout
+    assert "\nPermissions lacking:     -\n" in table
     assert (shown["restricted"], shown["account"]) == (True, "unknown")
     for one in every:
         rest = [other for other in every if other != one]
