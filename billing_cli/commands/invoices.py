@@ -198,6 +198,9 @@ def emit_invoice(found: dict[str, object], output: OutputFormat) -> None:
         found = {
             key: value for key, value in found.items() if value is not None and value is not False
         }
+        if found["source"] == "billing":
+            # As all are, but for copies of Stripe's.
+            del found["source"]
     footer = {"description": "Subtotal", "amount": found["subtotal"]}
     sections = [
         Section("lines", LINES, footer=footer),

@@ -32,7 +32,7 @@ from billing_cli.pricing.money import format_minor
 from billing_cli.services import terms
 from billing_cli.services.invoices import amount_due, unit_of
 from billing_cli.store import invoice_pdf as store
-from billing_cli.store import invoices
+from billing_cli.store import invoices, stripe_invoices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -79,15 +79,16 @@ def render_invoice(app: App, tx: Transaction, invoice: InvoiceRow) -> bytes:
     return printer.print(document)
 
 
-def payment_url(app: App, invoice: InvoiceRow) -> str | None:
+def payment_url(app: App, invoice: InvoiceRow, page: str | None) -> str | None:
     """Return where an invoice can be paid online, None for nowhere.
 
-    This is the one place to ask: documents and messages show what it returns.
+    ``page`` is Stripe's own of the invoice, where it has one; without one it is what the settings
+    say. This is the one place to ask: documents and messages show what it returns.
     """
     link = app.settings.values.payment_link
     due = amount_due(invoice)
-    if link is None or due <= 0:
-        return None
+    if due <= 0 or page is not None or link is None:
+        return page if due > 0 else None
     values = {
         "invoice_number": invoice.invoice_number or "",
         "invoice_id": str(invoice.id),
@@ -273,7 +274,7 @@ class Printer:
             notes=tuple(_note(note, calendar) for note in found.notes.get(row.id, ())),
             balance_due=None if draft or row.status == VOID else row.due,
             memo=tuple(visible(line) for line in split_lines(row.memo)),
-            payment_url=payment_url(self.app, row),
+            payment_url=payment_url(self.app, row, found.pages.get(row.id)),
         )
 
 
@@ -286,6 +287,7 @@ class _Gathered:
         self.lines = _by_invoice(store.lines(tx, ids))
         self.payments = _by_invoice(store.payments(tx, ids))
         self.notes = _by_invoice(store.notes(tx, ids))
+        self.pages = stripe_invoices.pages(tx, ids)
 
 
 class _OfInvoice(Protocol):

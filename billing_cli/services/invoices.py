@@ -13,6 +13,7 @@ from billing_cli.pricing.quantities import UNITS
 from billing_cli.services import credit_notes, generation, payments, terms
 from billing_cli.services.config import warn_of
 from billing_cli.store import invoices as store
+from billing_cli.store import stripe_invoices
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -119,6 +120,7 @@ def show_in(tx: Transaction, reference: str) -> dict[str, object]:
         "written_off": bool(row.written_off),
         "superseded_by": row.superseded_by,
         "lines": [_line_of(line, row.currency) for line in lines],
+        "payment_page": stripe_invoices.pages(tx, [row.id]).get(row.id),
         "payments": payments.of_invoice(tx, row.id),
         "credit_notes": credit_notes.of_invoice(tx, row.id),
     }

@@ -140,6 +140,18 @@ def by_stripe_id(tx: Transaction, stripe_id: str) -> Pair | None:
     return None if row is None else _pair(row)
 
 
+def pages(tx: Transaction, ids: Sequence[int]) -> dict[int, str]:
+    """Return the addresses at which invoices can be paid on Stripe, by our ids of them."""
+    subquery, parameter = tx.numbers(ids)
+    return dict(
+        tx.rows(
+            "SELECT invoice_id, url FROM billing_stripe_invoices "
+            f"WHERE invoice_id IN {subquery} AND url IS NOT NULL AND status = 'open'",
+            parameter,
+        )
+    )
+
+
 def put(tx: Transaction, rows: Iterable[StripeInvoiceRow]) -> None:
     """Keep how Stripe has invoices."""
     names = StripeInvoiceRow._fields

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from pypdf import PdfReader
+
 from tests.stripe.world import PRO
 
 if TYPE_CHECKING:
@@ -211,3 +213,17 @@ def test_what_was_paid_in_part_and_is_void_here_is_collected_by_nobody(world: Wo
     world.sync()
     assert world.theirs("ann")["status"] == "uncollectible"
     assert world.sync() == []
+
+
+def test_the_page_to_pay_on_is_in_the_invoice_and_its_document(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.bill(ann=10)
+    world.sync()
+    page = world.theirs("ann")["hosted_invoice_url"]
+    assert world.ours("ann")["payment_page"] == page
+    world("invoice", "pdf", str(world.ours("ann")["id"]), "--out", "invoice.pdf").ok()
+    text = "".join(PdfReader(world.invoke.work / "invoice.pdf").pages[0].extract_text().split())
+    assert page.removeprefix("https://") in text
+    world.server.pay_invoice(world.theirs("ann")["id"])
+    world.sync()
+    assert world.ours("ann")["payment_page"] is None
