@@ -22,6 +22,7 @@ from billing_cli.commands import (
     payments,
     plans,
     quotas,
+    reports,
     subscriptions,
     taxes,
     usage,
@@ -62,6 +63,8 @@ cli.add_typer(subscriptions.cli, name="subscription")
 cli.add_typer(taxes.cli, name="tax")
 cli.add_typer(quotas.cli, name="quota")
 cli.add_typer(events.cli, name="events")
+cli.add_typer(reports.cli, name="report")
+cli.add_typer(reports.alias, name="reports")
 
 
 def _print_version(wanted: bool) -> None:

@@ -51,6 +51,7 @@ __all__ = [
     "emit_object",
     "fail",
     "message",
+    "on_terminal",
     "progress",
     "warn",
 ]
@@ -269,6 +270,11 @@ def _write(pieces: Iterable[str]) -> None:
         if not _done(stream, stream.write, piece):
             return
     _done(stream, stream.flush)
+
+
+def on_terminal() -> bool:
+    """Tell whether results go to a terminal."""
+    return _is_terminal(sys.stdout)
 
 
 def emit_bytes(pieces: Iterable[bytes]) -> None:
