@@ -62,6 +62,7 @@ class ReportFormat(StrEnum):
     XLSX = "xlsx"
     BEANCOUNT = "beancount"
     HLEDGER = "hledger"
+    FOCUS = "focus"
 
 
 JOURNALS: Final = {

@@ -16,7 +16,7 @@ from billing_cli.exports import JOURNALS, ReportFormat, choose_format, write, wr
 from billing_cli.options import PeriodOption, UsersOption, parse_open_span
 from billing_cli.output import message
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.reports import GROUPS
+from billing_cli.pricing.report_columns import GROUPS
 
 cli = typer.Typer(
     no_args_is_help=True, help="Report usage, invoices, money and tax; export to other programs."
@@ -68,6 +68,7 @@ _REPORTS: Final = {
         "Report invoices: of a period, or those sent in a span of time.",
         "billing report invoices --period 2025-01 --out invoices.xlsx",
         "billing report invoices --from 2025-01-01 --group-by month",
+        "billing report invoices --period 2025-01 --format focus --out charges.csv",
     ),
     "payments": (
         "Report payments by when they were received.",
@@ -126,6 +127,12 @@ def _run(
 
         with ledger.journal(app, asked) as journal:
             write_text(JOURNALS[chosen](journal), out)
+        return
+    if chosen is ReportFormat.FOCUS:
+        from billing_cli.services import focus
+
+        with focus.charges(app, asked) as charges:
+            write(charges, ReportFormat.CSV, out)
         return
     with service.report(app, name, asked, group) as report:
         for note in report.notes:

@@ -12,7 +12,8 @@ from billing_cli.pricing.credits import EXPIRED, movements
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.ledger import EXPIRY, Assertion, Balances, Entry, Journal, Move
 from billing_cli.pricing.money import format_minor
-from billing_cli.pricing.reports import Report, columns_of
+from billing_cli.pricing.report_columns import columns_of
+from billing_cli.pricing.reports import Report
 from billing_cli.services.report_scope import EVER, opened
 from billing_cli.services.revenue import owed
 from billing_cli.store import ledger as store

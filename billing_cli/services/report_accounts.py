@@ -8,7 +8,8 @@ from billing_cli.pricing import aging as rules
 from billing_cli.pricing import recurring
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
-from billing_cli.pricing.reports import Report, columns_of
+from billing_cli.pricing.report_columns import columns_of
+from billing_cli.pricing.reports import Report
 from billing_cli.pricing.subscriptions import Phase
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.store import report_accounts as store

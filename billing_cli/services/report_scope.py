@@ -10,6 +10,7 @@ from billing_cli.errors import NotFoundError
 from billing_cli.pricing.reports import MONTH, stretches
 from billing_cli.services import terms
 from billing_cli.store import report_scope, users
+from billing_cli.store.reports import Span
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -96,6 +97,13 @@ def opened(app: App, asked: Asked, *, running: bool = False) -> Iterator[Scope]:
         stop = min(stop, now + 1)
         only = report_scope.load_users(tx, chosen, asked.plan, start, max(stop, start + 1))
         yield Scope(tx, history, now, start, stop, only, period, start > EVER)
+
+
+def document_span(scope: Scope) -> Span:
+    """Return which invoices are meant: of a period those for it, whenever they were sent."""
+    if scope.period is None:
+        return Span(scope.start, scope.stop)
+    return Span(EVER, scope.now + 1, scope.period)
 
 
 def _bounds(

@@ -11,7 +11,8 @@ from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_ratio
 from billing_cli.pricing.quantities import UNITS
 from billing_cli.pricing.rating import Totals, add_to, month_of, quantity_ratio
-from billing_cli.pricing.reports import Report, columns_of
+from billing_cli.pricing.report_columns import columns_of
+from billing_cli.pricing.reports import Report
 from billing_cli.services.report_scope import EVER, Scope
 from billing_cli.services.usage import modes_of, notes_on
 from billing_cli.store import report_moments, report_usage, usage

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.money import format_minor
-from billing_cli.pricing.reports import Report, columns_of
+from billing_cli.pricing.report_columns import columns_of
+from billing_cli.pricing.reports import Report
 from billing_cli.services import ledger, report_accounts, report_usage, revenue
-from billing_cli.services.report_scope import EVER, Asked, Scope, opened
+from billing_cli.services.report_scope import Asked, Scope, document_span, opened
 from billing_cli.store import report_moments
 from billing_cli.store import reports as store
 
@@ -32,10 +33,7 @@ def report(app: App, name: str, asked: Asked, group: str) -> Iterator[Report]:
 
 
 def _invoices(scope: Scope, group: str) -> Report:
-    # A period's invoices are those for it, whenever they were sent.
-    span = store.Span(scope.start, scope.stop)
-    if scope.period is not None:
-        span = store.Span(EVER, scope.now + 1, scope.period)
+    span = document_span(scope)
     fields = columns_of("invoices", group)
     rows: Iterator[Row]
     if group == "invoice":

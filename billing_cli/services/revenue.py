@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from billing_cli.pricing import recurring
 from billing_cli.pricing.money import format_minor
-from billing_cli.pricing.reports import Report, columns_of
+from billing_cli.pricing.report_columns import columns_of
+from billing_cli.pricing.reports import Report
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services.report_scope import EVER, Scope
 from billing_cli.store import report_history, report_moments, report_months, subscriptions
