@@ -44,6 +44,7 @@ MEASURED = [
     "invoice generate --finalize, hybrid",
     "quota check every 15 minutes",
     "quota check after a week",
+    "report usage --group-by record -o csv",
 ]
 
 
