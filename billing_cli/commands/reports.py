@@ -54,7 +54,9 @@ FormatOption: TypeAlias = Annotated[
 OutOption: TypeAlias = Annotated[
     str | None,
     typer.Option(
-        "--out", metavar="FILE", help="Write into this file, which is replaced when complete."
+        "--out",
+        metavar="FILE",
+        help="Write into this file, which is replaced when complete; - is stdout.",
     ),
 ]
 
@@ -120,6 +122,7 @@ def _run(
     from billing_cli.services.report_scope import Asked
 
     app: App = context.obj
+    out = None if out == "-" else out
     chosen = choose_format(fmt, out)
     asked = Asked(parse_open_span(*span), users or None, plan)
     if chosen in JOURNALS:

@@ -13,7 +13,6 @@ from billing_cli.pricing.quantities import UNITS
 from billing_cli.pricing.rating import Totals, add_to, month_of, quantity_ratio
 from billing_cli.pricing.report_columns import columns_of
 from billing_cli.pricing.reports import Report
-from billing_cli.services.report_scope import EVER, Scope
 from billing_cli.services.usage import modes_of, notes_on
 from billing_cli.store import report_moments, report_usage, usage
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from billing_cli.pricing.reports import Row
+    from billing_cli.services.report_scope import Scope
 
 _COLUMNS: Final = {
     "user": "user_id",
@@ -34,10 +34,8 @@ _KNOWN: Final = 65_536
 
 def report(scope: Scope, group: str) -> Report:
     """Report the usage of the span: sums by something, or each record."""
-    start = scope.start
-    if start == EVER:
-        first = report_moments.first_record(scope.tx)
-        start = scope.stop if first is None else first
+    first = report_moments.first_record(scope.tx)
+    start = scope.stop if first is None else max(scope.start, first)
     modes = modes_of(scope.history, start, scope.stop)
     has_kinds = any(mode != "usage" for _, _, mode in modes)
     notes = notes_on(scope.tx, min(scope.stop, scope.now))

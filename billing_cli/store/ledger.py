@@ -215,12 +215,3 @@ def expiring(tx: Transaction, only: str, now: int) -> Iterator[tuple[str, Past]]
         expires_at, number, user, amount, created_at, voided, voided_at = head
         uses = tuple(("", *row[7:]) for row in group if row[7] is not None)
         yield user, Past(number, amount, created_at, expires_at, voided, voided_at, uses)
-
-
-def unmatched(tx: Transaction) -> int:
-    """Return what is left of payments that are nobody's yet, in minor units."""
-    value: int = tx.value(
-        "SELECT CAST(COALESCE(SUM(amount - refunded), 0) AS BIGINT) FROM billing_payments "
-        "WHERE status = 'unmatched'"
-    )
-    return value

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 # What was owed at a moment: of what was sent and not void by then, less what had settled it.
 _OWED: Final = (
-    "(SELECT i.id, i.invoice_number, i.user_id, i.currency, i.due_date, "
+    "(SELECT i.id, i.invoice_number, i.user_id, i.currency, "
+    "COALESCE(i.due_date, i.sent_at) AS due_date, "
     "CAST(i.total - COALESCE(a.amount, 0) - COALESCE(n.amount, 0) AS BIGINT) AS owed "
     "FROM billing_invoices i "
     f"LEFT JOIN (SELECT x.invoice_id, SUM(x.amount) AS amount FROM {ALLOCATIONS} x "

@@ -9,9 +9,6 @@ if TYPE_CHECKING:
 
     from billing_cli.store.unit_of_work import Transaction
 
-BEFORE = -(2**62)
-"""The start of the stretch that holds all that was before the first."""
-
 
 def load_users(
     tx: Transaction, users: Sequence[int] | None, plan: str | None, start: int, stop: int
