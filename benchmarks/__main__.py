@@ -6,7 +6,17 @@ import argparse
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from benchmarks import growth, hybrid, ingest, invoicing, metering, quotas, startup, stripe_sync
+from benchmarks import (
+    exporting,
+    growth,
+    hybrid,
+    ingest,
+    invoicing,
+    metering,
+    quotas,
+    startup,
+    stripe_sync,
+)
 from benchmarks.databases import KINDS, databases
 from benchmarks.events import write_events
 from benchmarks.growth import Growth, Sizes
@@ -60,7 +70,17 @@ QUICK: Final = Plan(
     starts=5,
     growth=Sizes(events=2_000, sessions=300, users=100),
 )
-NAMES: Final = ("startup", "ingest", "meter", "invoice", "hybrid", "quota", "stripe", "growth")
+NAMES: Final = (
+    "startup",
+    "ingest",
+    "meter",
+    "invoice",
+    "hybrid",
+    "quota",
+    "export",
+    "stripe",
+    "growth",
+)
 
 
 def run(
@@ -91,6 +111,8 @@ def _jobs(made: Databases, plan: Plan, names: Sequence[str], kind: str) -> Itera
         yield hybrid.measure(made, kind, plan.users, plan.repeats)
     if "quota" in names:
         yield from quotas.measure(made, kind, plan.holders, plan.repeats)
+    if "export" in names:
+        yield exporting.measure(made, kind, max(1, plan.sessions // 10), plan.repeats)
     if "stripe" in names:
         yield stripe_sync.measure(made, kind, plan.users, 1)
 

@@ -26,6 +26,7 @@ from billing_cli.commands import (
     payments,
     plans,
     quotas,
+    reports,
     stripe_events,
     subscriptions,
     taxes,
@@ -73,6 +74,8 @@ cli.add_typer(events.cli, name="events")
 cli.add_typer(stripe_events.cli, name="stripe")
 cli.add_typer(jobs.cli, name="job")
 cli.command("metrics")(metrics.metrics)
+cli.add_typer(reports.cli, name="report")
+cli.add_typer(reports.alias, name="reports")
 
 
 def _print_version(wanted: bool) -> None:

@@ -186,3 +186,14 @@ def parse_span(
     if dates[0] > dates[1]:
         raise UsageError(f"--from {first} is after --to {last}", "give the earlier date first")
     return dates
+
+
+def parse_open_span(
+    period: str | None, first: str | None, last: str | None
+) -> str | tuple[date | None, date | None] | None:
+    """Return what :func:`parse_span` does, where one of ``--from`` and ``--to`` may be missing."""
+    if (first is None) == (last is None) or period is not None:
+        return parse_span(period, first, last)
+    if first is not None:
+        return parse_date(first, "--from"), None
+    return None, parse_date(last or "", "--to")

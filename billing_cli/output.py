@@ -58,6 +58,7 @@ __all__ = [
     "is_terminal",
     "log_line",
     "message",
+    "on_terminal",
     "progress",
     "refuse_terminal",
     "warn",
@@ -302,6 +303,11 @@ def _write(pieces: Iterable[str]) -> None:
         if not _done(stream, stream.write, piece):
             return
     _done(stream, stream.flush)
+
+
+def on_terminal() -> bool:
+    """Tell whether results go to a terminal."""
+    return _is_terminal(sys.stdout)
 
 
 def emit_bytes(pieces: Iterable[bytes]) -> None:

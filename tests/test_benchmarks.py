@@ -47,6 +47,7 @@ MEASURED = [
     "invoice generate --finalize, hybrid",
     "quota check every 15 minutes",
     "quota check after a week",
+    "report usage --group-by record -o csv",
     "stripe sync of invoices",
 ]
 

@@ -27,6 +27,7 @@ COMMANDS: Final = (
     ("invoice", "list", "-o", "json"),
     ("meter", "sessions", "-o", "jsonl"),
     ("usage", "--period", "2025-01", "--by", "session", "-o", "csv"),
+    ("report", "usage", "--period", "2025-01", "--group-by", "record", "-o", "csv"),
 )
 SMALL: Final = {
     "billing_cli.services.events._BATCH_EVENTS": 1_250,
@@ -36,6 +37,8 @@ SMALL: Final = {
     "billing_cli.services.billing_run._BATCH_USERS": 250,
     "billing_cli.store.names._CACHE_LIMIT": 1_000,
     "billing_cli.store.unit_of_work._STREAM_ROWS": 125,
+    "billing_cli.exports._BLOCK_ROWS": 25,
+    "billing_cli.services.report_usage._KNOWN": 1_000,
     "billing_cli.store.engine._SQLITE_PRAGMAS": [
         "PRAGMA cache_size = -1600",
         "PRAGMA wal_autocheckpoint = 819",

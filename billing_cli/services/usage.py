@@ -78,9 +78,9 @@ def report(
         if user is not None:
             users.key_of(tx, user)
         start, stop, title = _bounds(calendar, span, now)
-        modes = _modes(history, start, stop)
+        modes = modes_of(history, start, stop)
         has_kinds = any(mode != "usage" for _, _, mode in modes)
-        notes = _notes(tx, min(stop, now))
+        notes = notes_on(tx, min(stop, now))
         if has_kinds:
             usage.load_modes(tx, modes)
             notes += _kind_notes(tx, stop, by)
@@ -101,7 +101,7 @@ def _bounds(
     return period.start, period.end, f"Usage of {period.name}"
 
 
-def _modes(history: TermsHistory, start: int, stop: int) -> list[tuple[int, int, str]]:
+def modes_of(history: TermsHistory, start: int, stop: int) -> list[tuple[int, int, str]]:
     """Return ``(start, end, mode)`` of each period, or none where all have the mode ``usage``."""
     if all(version.terms.mode == "usage" for version in history.versions):
         return []
@@ -156,7 +156,8 @@ def _rows(sums: Iterable[Sum], by: Grouping) -> Iterator[dict[str, object]]:
         }
 
 
-def _notes(tx: Transaction, stop: int) -> list[str]:
+def notes_on(tx: Transaction, stop: int) -> list[str]:
+    """Return what an operator should know who looks at usage up to an instant."""
     notes = []
     metered = state.metered_until(tx)
     if metered is None:

@@ -116,10 +116,17 @@ def give_to_stripe(tx: Transaction, number: int, stripe_id: str, since: int) -> 
     )
 
 
-def phases_between(tx: Transaction, start: int, stop: int) -> Iterator[Phase]:
-    """Yield everyone's phases that overlap ``[start, stop)``, by user key and start."""
+def phases_between(
+    tx: Transaction, start: int, stop: int, condition: str = "1 = 1"
+) -> Iterator[Phase]:
+    """Yield everyone's phases that overlap ``[start, stop)``, by user key and start.
+
+    ``condition`` is one more, on ``p.user_key``.
+    """
     for row in tx.stream(
-        f"{_PHASES}WHERE p.start_second < ? AND p.end_second > ? {_ORDER}", stop, start
+        f"{_PHASES}WHERE p.start_second < ? AND p.end_second > ? AND {condition} {_ORDER}",
+        stop,
+        start,
     ):
         yield _phase(row)
 

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from billing_cli.pricing.slots import Slot
     from billing_cli.store.unit_of_work import Transaction
 
+EVERYONE = "1 = 1"
+
 _SLOT_COLUMNS = (
     "start_second bigint NOT NULL, resource_type text NOT NULL, stop_second bigint NOT NULL, "
     "unit_price text NOT NULL, period_start bigint NOT NULL, month_seconds bigint NOT NULL"
@@ -202,21 +204,23 @@ def has_records(tx: Transaction, start: int, stop: int) -> bool:
     )
 
 
-def sums(
+def sums(  # noqa: PLR0913 - the columns of one query
     tx: Transaction,
     start: int,
     stop: int,
     group: str,
     *,
     user: str | None = None,
+    only: str = EVERYONE,
 ) -> Iterator[tuple[str, str, str, int, int]]:
     """Yield ``(group, resource, unit price, month seconds, base units)`` of ``[start, stop)``.
 
-    ``group`` is ``user_id``, ``session_id`` or ``resource_type``; in byte order of the group.
+    ``group`` is ``user_id``, ``session_id`` or ``resource_type``, in byte order of the group, or
+    ``period_start``. ``only`` is a condition on ``user_key``.
     """
-    condition = "" if user is None else "AND user_id = ? "
+    condition = f"AND {only} " if user is None else f"AND {only} AND user_id = ? "
     parameters: list[object] = [start, stop] if user is None else [start, stop, user]
-    column = group if not tx.is_postgres else f'{group} COLLATE "C"'
+    column = f"{group}{_collation(tx, group)}"
     return tx.stream(
         f"SELECT {column} AS grouped, resource_type, unit_price, month_seconds, "
         "CAST(SUM(quantity) AS BIGINT) FROM billing_usage_records "
@@ -224,6 +228,11 @@ def sums(
         "GROUP BY 1, 2, 3, 4 ORDER BY 1, 2, 3, 4",
         *parameters,
     )
+
+
+def _collation(tx: Transaction, group: str) -> str:
+    """Return what makes PostgreSQL group a column by its bytes, if it is text."""
+    return ' COLLATE "C"' if tx.is_postgres and group != "period_start" else ""
 
 
 def load_modes(tx: Transaction, modes: Iterable[tuple[int, int, str]]) -> None:
@@ -246,8 +255,14 @@ def load_modes(tx: Transaction, modes: Iterable[tuple[int, int, str]]) -> None:
     tx.analyze("billing_covered")
 
 
-def sums_by_kind(
-    tx: Transaction, start: int, stop: int, group: str, *, user: str | None = None
+def sums_by_kind(  # noqa: PLR0913 - as of sums
+    tx: Transaction,
+    start: int,
+    stop: int,
+    group: str,
+    *,
+    user: str | None = None,
+    only: str = EVERYONE,
 ) -> Iterator[tuple[str, str, str, str, int, int]]:
     """Yield ``(group, resource, kind, unit price, month seconds, base units)``.
 
@@ -255,8 +270,8 @@ def sums_by_kind(
     charged for and ``included`` for those that are not, or that of the overage records, which
     are about no session.
     """
-    collation = ' COLLATE "C"' if tx.is_postgres else ""
-    condition = "" if user is None else "AND user_id = ? "
+    collation = _collation(tx, "kind")
+    condition = f"AND {only} " if user is None else f"AND {only} AND user_id = ? "
     parameters: list[object] = [start, stop] if user is None else [start, stop, user]
     scope = f"WHERE start_time >= ? AND start_time < ? {condition}"
     item = "resource_type, unit_price, month_seconds"
@@ -265,7 +280,7 @@ def sums_by_kind(
         f"SELECT r.grouped, r.resource_type, CASE WHEN m.mode = 'usage' OR (m.mode = 'hybrid' "
         f"AND c.user_key IS NULL) THEN 'usage' ELSE 'included' END{collation} AS kind, "
         "r.unit_price, r.month_seconds, r.quantity FROM "
-        f"(SELECT {group}{collation} AS grouped, user_key, period_start, {item}, "
+        f"(SELECT {group}{_collation(tx, group)} AS grouped, user_key, period_start, {item}, "
         f"SUM(quantity) AS quantity FROM billing_usage_records {scope}"
         f"GROUP BY {group}, user_key, period_start, {item}) r "
         "LEFT JOIN billing_modes m ON m.period_start = r.period_start "
@@ -274,7 +289,7 @@ def sums_by_kind(
     )
     if group != "session_id":
         arms += (
-            f"UNION ALL SELECT {group}{collation}, resource_type, kind, unit_price, "
+            f"UNION ALL SELECT {group}{_collation(tx, group)}, resource_type, kind, unit_price, "
             f"month_seconds, quantity FROM billing_overage_records {scope}"
         )
         parameters *= 2
