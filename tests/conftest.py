@@ -19,6 +19,7 @@ from tests.command_line import Billing, Invoke
 from tests.databases import Copies, PostgresDatabases, SqliteTemplates
 from tests.forked_program import forked_program
 from tests.processes import Processes, processes
+from tests.told import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,6 +58,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
         get_server(folder / "data", cleanup_mode=None).stop()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _events_are_checked() -> Iterator[None]:
+    """Every event that a test tells is held against its JSON Schema."""
+    with checked():
+        yield
 
 
 @pytest.fixture(scope="session")

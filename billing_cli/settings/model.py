@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
 from pydantic.alias_generators import to_camel
 
 from billing_cli.settings.cron import cron_problem
+from billing_cli.settings.notifications import Notifications
+from billing_cli.settings.part import Part
 from billing_cli.settings.values import (
     Cores,
     Currency,
@@ -57,18 +59,7 @@ Cron = Annotated[str, Field(strict=True), AfterValidator(_check_cron)]
 TaxIdentifier = Annotated[Identifier, AfterValidator(_check_tax_id)]
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(
-        frozen=True,
-        extra="forbid",
-        # An input shown in an error could be a secret, so pydantic is never to show one.
-        hide_input_in_errors=True,
-        # In the JSON Schema, a key is titled as it is written.
-        field_title_generator=lambda name, _: name,
-    )
-
-
-class ComputeRates(_Part):
+class ComputeRates(Part):
     """What a unit of each resource costs."""
 
     cpu_per_core_hour: Rate = Field(
@@ -88,7 +79,7 @@ class ComputeRates(_Part):
     )
 
 
-class Plan(_Part):
+class Plan(Part):
     """A plan a user can subscribe to."""
 
     id: Identifier = Field(description="How commands name the plan.", examples=["pro"])
@@ -121,7 +112,7 @@ class Plan(_Part):
         return self.billing or ("advance" if self.interval == "year" else "arrears")
 
 
-class Tax(_Part):
+class Tax(Part):
     """A tax rate that invoices can carry."""
 
     id: TaxIdentifier = Field(description="How commands name the tax.", examples=["vat"])
@@ -134,7 +125,7 @@ class Tax(_Part):
     )
 
 
-class ConfigValues(_Part):
+class ConfigValues(Part):
     """Everything a config file may say, with the defaults filled in."""
 
     model_config = ConfigDict(
@@ -247,6 +238,9 @@ class ConfigValues(_Part):
         default="INV", description="What invoice numbers begin with.", examples=["ACME"]
     )
     taxes: tuple[Tax, ...] = Field(default=(), description="The taxes that invoices can carry.")
+    notifications: Notifications = Field(
+        default_factory=Notifications, description="Who is told of events, and how."
+    )
 
 
 @cache

@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
-from billing_cli.store.tables import accounts, invoicing, metering, payments
+from billing_cli.store.tables import accounts, invoicing, metering, payments, telling
 
-__all__ = ["METADATA", "accounts", "invoicing", "metering", "payments"]
+__all__ = ["METADATA", "accounts", "invoicing", "metering", "payments", "telling"]
 
 METADATA = SQLModel.metadata
