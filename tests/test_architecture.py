@@ -34,10 +34,14 @@ MAX_FUNCTION_LINES: Final = 50
 # imports it.
 SLOW: Final = {
     "alembic",
+    "apprise",
+    "http.client",
+    "jinja2",
     "msgspec",
     "psycopg",
     "pydantic",
     "rich",
+    "smtplib",
     "sqlalchemy",
     "sqlite3",
     "sqlmodel",

@@ -47,6 +47,7 @@ _REHEARSED = (
     Column("kind"),
     Column("status"),
     *(Column(name, numeric=True) for name in ("due", "backlog", "dead")),
+    Column("note"),
 )
 _LISTED = (
     Column("event"),

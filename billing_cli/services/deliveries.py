@@ -148,6 +148,11 @@ def rehearse(app: App, asked: Asked) -> list[dict[str, object]]:
             if status == "active" and row is not None:
                 due += store.count_due(tx, row.sink_key, now)
             backlog, dead = sinks.waiting(tx, sink, row)
+            try:
+                note = None
+                open_channel(app, sink, []).close()
+            except NotConfiguredError as error:
+                note = error.message
             rows.append(
                 {
                     "sink": sink.name,
@@ -156,6 +161,7 @@ def rehearse(app: App, asked: Asked) -> list[dict[str, object]]:
                     "due": due if asked.limit is None else min(due, asked.limit),
                     "backlog": backlog,
                     "dead": dead,
+                    "note": note,
                 }
             )
     return rows

@@ -353,6 +353,8 @@ def test_nobody_to_tell_and_what_cannot_be_told(run: Invoke, server: HttpServer)
     assert run("events", "sinks", "list").ok().stdout == ""
     sinks(run, hook(server), {"name": "other", "kind": "command", "command": ["true"]})
     add(run, "a")
+    planned = run(*RUN, "--dry-run", "-o", "json", at=after(4)).ok().json()
+    assert [row["note"] for row in planned] == ["its signing secret is missing", None]
     # A sink without its secret does not keep the others waiting.
     shown = run(*RUN, "-o", "json", at=after(5))
     assert (shown.exit_code, shown.json()[1]["delivered"]) == (7, 1)

@@ -10,6 +10,10 @@ from billing_cli.store.tables.columns import BYTE_ORDERED, CLUSTERED, col, ident
 _OPEN = text("settled_at IS NULL")
 
 
+def _open_index(name: str, column: str) -> Index:
+    return Index(name, "sink_key", column, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+
 class Sink(SQLModel, table=True):
     """Somebody who is told of events, by the name that the config file gives.
 
@@ -52,15 +56,11 @@ class Delivery(SQLModel, table=True):
             name="billing_deliveries_due",
         ),
         CheckConstraint("attempts >= 0", name="billing_deliveries_attempts"),
-        # Of a million deliveries few are open: only those are looked through.
-        Index(
-            "billing_deliveries_open",
-            "sink_key",
-            "user_key",
-            "event_id",
-            sqlite_where=_OPEN,
-            postgresql_where=_OPEN,
-        ),
+        # Of a million deliveries few are open: only those are looked through, in the order of
+        # their events, by when they are due, and for a user.
+        _open_index("billing_deliveries_open", "event_id"),
+        _open_index("billing_deliveries_due", "due_at"),
+        _open_index("billing_deliveries_user", "user_key"),
         CLUSTERED,
     )
     sink_key: int = key(BigInteger, ForeignKey("billing_sinks.sink_key"))

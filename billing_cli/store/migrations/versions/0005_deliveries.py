@@ -56,11 +56,12 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("sink_key", "event_id"),
         sqlite_with_rowid=False,
     )
-    op.create_index(
-        "billing_deliveries_open",
-        "billing_deliveries",
-        ["sink_key", "user_key", "event_id"],
-        unique=False,
-        sqlite_where=sa.text("settled_at IS NULL"),
-        postgresql_where=sa.text("settled_at IS NULL"),
-    )
+    for name, column in (("open", "event_id"), ("due", "due_at"), ("user", "user_key")):
+        op.create_index(
+            f"billing_deliveries_{name}",
+            "billing_deliveries",
+            ["sink_key", column],
+            unique=False,
+            sqlite_where=sa.text("settled_at IS NULL"),
+            postgresql_where=sa.text("settled_at IS NULL"),
+        )
