@@ -7,7 +7,7 @@ import socket
 import ssl
 import threading
 from asyncio import Server
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from functools import cache
@@ -143,6 +143,29 @@ def http_server(*, tls: bool = False) -> Iterator[HttpServer]:
         finally:
             server.shutdown()
             thread.join()
+
+
+@contextmanager
+def slow_server() -> Iterator[int]:
+    """Run what answers a byte at a time, and never to an end; gives its port."""
+    left = threading.Event()
+    with socket.create_server((HOST, 0)) as listening:
+
+        def drip() -> None:
+            while not left.is_set():
+                with suppress(OSError):
+                    talk, _ = listening.accept()
+                    with talk:
+                        while not left.wait(0.1):
+                            talk.sendall(b"2")
+
+        thread = threading.Thread(target=drip, daemon=True)
+        thread.start()
+        yield listening.getsockname()[1]
+        left.set()
+        # Whoever waits for a connection gets one.
+        socket.create_connection(listening.getsockname()).close()
+        thread.join()
 
 
 @dataclass

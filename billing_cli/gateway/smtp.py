@@ -20,6 +20,7 @@ from billing_cli.gateway.outcomes import (
 
 if TYPE_CHECKING:
     import socket
+    import ssl
     from email.message import EmailMessage
 
     from billing_cli.gateway.mail import Mail
@@ -38,6 +39,22 @@ class Server(NamedTuple):
     password: str | None
     timeout: int
     ca_file: str | None
+
+
+class _Plain(smtplib.SMTP):
+    """A connection that begins as plain text."""
+
+    def __init__(self, sink: SmtpSink, server: Server) -> None:
+        sink.adopt(self)
+        super().__init__(server.host, server.port, timeout=server.timeout)
+
+
+class _Encrypted(smtplib.SMTP_SSL):
+    """A connection that is encrypted from the start."""
+
+    def __init__(self, sink: SmtpSink, server: Server, context: ssl.SSLContext) -> None:
+        sink.adopt(self)
+        super().__init__(server.host, server.port, timeout=server.timeout, context=context)
 
 
 class SmtpSink:
@@ -112,18 +129,20 @@ class SmtpSink:
         if self._connection is not None:
             return self._connection
         server = self._server
-        where = server.host, server.port
-        if server.tls == "implicit":
-            self._connection = smtplib.SMTP_SSL(
-                *where, timeout=server.timeout, context=self._context
-            )
-        else:
-            self._connection = smtplib.SMTP(*where, timeout=server.timeout)
+        connection = (
+            _Encrypted(self, server, self._context)
+            if self._context is not None and server.tls == "implicit"
+            else _Plain(self, server)
+        )
         if server.tls == "starttls":
-            self._connection.starttls(context=self._context)
+            connection.starttls(context=self._context)
         if server.username is not None:
-            self._connection.login(server.username, server.password or "")
-        return self._connection
+            connection.login(server.username, server.password or "")
+        return connection
+
+    def adopt(self, connection: smtplib.SMTP) -> None:
+        """Know a connection from its first moment on: the time runs while it is made, too."""
+        self._connection = connection
 
     def _socket(self) -> socket.socket | None:
         return None if self._connection is None else self._connection.sock
