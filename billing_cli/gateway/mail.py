@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
@@ -80,20 +81,10 @@ def one_line(text: str) -> str:
 def _address(text: str, name: str | None) -> Address:
     """Return exactly one address: one that could be read as several, or as more, is refused."""
     try:
-        address = Address(display_name=one_line(name or ""), addr_spec=text)
-    except (ValueError, IndexError) as error:
-        raise UnfitAddressError(
-            f"{one_line(text)!r} is no address that mail can be sent to"
-        ) from error
-    except Exception as error:  # the library's own errors have no common class
-        if type(error).__module__.startswith("email."):
-            raise UnfitAddressError(
-                f"{one_line(text)!r} is no address that mail can be sent to"
-            ) from error
-        raise
-    if address.addr_spec != text or not address.domain or not text.isprintable():
-        raise UnfitAddressError(f"{one_line(text)!r} is no address that mail can be sent to")
-    return address
+        return Address(display_name=one_line(name or ""), addr_spec=text)
+    except (ValueError, IndexError, MessageError) as error:
+        shown = one_line(text)
+        raise UnfitAddressError(f"{shown!r} is no address that mail can be sent to") from error
 
 
 def _plain(text: str) -> str:

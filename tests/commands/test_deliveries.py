@@ -118,7 +118,10 @@ def test_what_fails_holds_back_what_is_later_of_its_user(run: Invoke, server: Ht
     assert len(server.requests) == 3
     deliver(run, 80, code=7)
     assert listed(run)[0] == ("evt_1", "retrying", 2)
+    # Neither does what is new overtake what is not due yet.
     grant(run, "ann", 90)
+    deliver(run, 95)
+    assert len(server.requests) == 4
     server.respond = refuse()
     deliver(run, 400)
     assert told(server)[3:] == ["evt_1", "evt_1", "evt_3", "evt_5"]

@@ -220,4 +220,32 @@ def require_complete(place: Place, replayed: set[int]) -> None:
         of_user = [one for one in log if one.user == user and one.event not in replayed]
         first = list(dict.fromkeys(one.event for one in of_user))
         assert first == sorted(first)
-        assert len([one for one in of_user if one.kind == "delivered"]) <= len(first)
+        delivered = [one.event for one in of_user if one.kind == "delivered"]
+        assert delivered == sorted(set(delivered))
+
+
+def test_what_kills_the_process_each_time_is_given_up(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = Channel()
+    monkeypatch.setattr(deliveries, "open_channel", lambda *_: channel)
+    place = Place(sqlite_url, tmp_path, channel)
+    place.tell([0, 0, 1])
+    place.run(["failed"])
+    # As a process leaves it that is killed while it sends.
+    with UnitOfWork(place.app.engine) as uow, uow.batch() as tx:
+        for event, attempts in ((1, ATTEMPTS), (3, 1)):
+            tx.execute(
+                "UPDATE billing_deliveries SET state = 'sending', attempts = ?, settled_at = NULL, "
+                "due_at = ? WHERE event_id = ?",
+                attempts,
+                place.now,
+                event,
+            )
+    channel.log.clear()
+    report = place.run([])
+    assert report is not None
+    assert report.counts() == {"delivered": 2, "skipped": 0, "retried": 0, "dead": 1, "backlog": 0}
+    assert [one.event for one in channel.log] == [2, 3]
+    query = "SELECT state, last_error FROM billing_deliveries WHERE event_id = 1"
+    assert rows(sqlite_url, query) == [("dead", "the process that was sending it ended")]
