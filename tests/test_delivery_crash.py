@@ -122,7 +122,7 @@ def test_a_kill_at_any_commit(case: Case) -> None:
     # Two for each batch, one to begin and one to end.
     commits = steps.count("d")
     assert commits <= 2 * (EVENTS // BATCH + 1) + 2
-    some = range(1, commits + 1, 2 if case.copies.are_sqlite else 5)
+    some = range(1, commits + 1, 3 if case.copies.are_sqlite else 6)
     for step, number in [("done", n) for n in some] + [("commit", n) for n in some]:
         with case.copies.of(case.url) as url:
             assert case.on(url)(*DELIVER, kill=(step, number)).killed

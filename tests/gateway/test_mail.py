@@ -5,7 +5,7 @@ from __future__ import annotations
 from email import message_from_bytes, policy
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_cli.gateway.mail import Attachment, Mail, UnfitAddressError, one_line
@@ -31,6 +31,7 @@ def mail(recipient: str, name: str = "", subject: str = "", text: str = "") -> M
 
 
 @given(ANY_TEXT, ANY_TEXT, ANY_TEXT)
+@settings(max_examples=30)
 def test_nothing_becomes_a_header(name: str, subject: str, text: str) -> None:
     content = mail("ann@example.com", name, subject, text).message().as_bytes()
     back = message_from_bytes(content, policy=policy.default)

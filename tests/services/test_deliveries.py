@@ -154,7 +154,7 @@ def test_nothing_is_lost_and_each_users_events_are_in_order(
     monkeypatch.setattr(deliveries, "open_channel", opened)
 
     @given(st.lists(STEP, max_size=12))
-    @settings(max_examples=40)
+    @settings(max_examples=30)
     def check(steps: list[tuple[str, Any]]) -> None:
         channel.log.clear()
         folder = tmp_path_factory.mktemp("deliveries")
