@@ -21,7 +21,7 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "billing needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.13 venv" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[postgres,stripe,pdf,pdf-cjk,server,xlsx]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[postgres,stripe,pdf,pdf-cjk,server,xlsx,notify]' --group dev
 	@touch $(READY)
 
 check: lint test ## Lint and test: what must pass before a change goes in
@@ -55,7 +55,9 @@ pictures: $(READY) ## Make the pictures in docs/images/ from the data of the dem
 	@$(BIN)/python -m docs.pictures
 
 docs: $(READY) ## Generate docs/cli.md
+docs: $(READY) ## Generate docs/cli.md and docs/payloads.md
 	@$(BIN)/python -m docs.generate
+	@$(BIN)/python -m docs.payloads
 
 clean: ## Remove what the targets make, except .venv
 	@rm -rf .coverage .coverage.* .demo .hypothesis .import_linter_cache .mypy_cache \

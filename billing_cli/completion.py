@@ -23,6 +23,7 @@ import typer  # noqa: TC002 - Typer reads the annotations when the program runs
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from billing_cli.settings import Settings
     from billing_cli.store.completion import Reader
 
 # What the scripts in `completions/` set. Those that `--install-completion` sets up are Typer's own,
@@ -133,6 +134,17 @@ def plans(context: typer.Context, incomplete: str) -> list[str]:
     return _looked_up(context, incomplete, _plans)
 
 
+def sinks(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a sink of the config file."""
+    given = _given(context)
+    try:
+        known = _settings(context).values.notifications.sinks
+    except Exception:  # noqa: BLE001 - half a command line is no place for an error
+        return _offered(())
+    names = (sink.name for sink in known if sink.name not in given)
+    return _offered(name for name in names if name.startswith(incomplete))
+
+
 def matching(values: Iterable[str], incomplete: str) -> list[str]:
     """Complete one of some fixed values."""
     return _offered(value for value in values if value.startswith(incomplete))
@@ -162,11 +174,15 @@ def _offered(values: Iterable[str]) -> list[str]:
 
 
 def _database_url(context: typer.Context) -> str:
+    return _settings(context).database_url
+
+
+def _settings(context: typer.Context) -> Settings:
     from billing_cli.settings import load_settings
 
     # The callback that makes the App does not run while a line is being completed.
     options = context.find_root().params
-    return load_settings(options["config"], options["database"], os.environ).database_url
+    return load_settings(options["config"], options["database"], os.environ)
 
 
 def _given(context: typer.Context) -> set[str]:

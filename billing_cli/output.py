@@ -307,7 +307,7 @@ def _write(pieces: Iterable[str]) -> None:
 
 def on_terminal() -> bool:
     """Tell whether results go to a terminal."""
-    return _is_terminal(sys.stdout)
+    return is_terminal(sys.stdout)
 
 
 def emit_bytes(pieces: Iterable[bytes]) -> None:

@@ -20,6 +20,7 @@ from tests.command_line import Billing, Invoke
 from tests.databases import Copies, PostgresDatabases, SqliteTemplates
 from tests.forked_program import forked_program
 from tests.processes import Processes, processes
+from tests.told import checked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -76,6 +77,13 @@ def pytest_collection_finish() -> None:
     """Keep the collector from looking through all that was imported, for every test anew."""
     gc.collect()
     gc.freeze()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _events_are_checked() -> Iterator[None]:
+    """Every event that a test tells is held against its JSON Schema."""
+    with checked():
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -9,15 +9,16 @@ import typer
 
 from billing_cli import completion
 from billing_cli.app import App
+from billing_cli.commands import deliveries, sinks
 from billing_cli.commands.examples import examples
 from billing_cli.errors import UsageError
 from billing_cli.options import DryRunOption, OutputOption, UserOption, parse_moment
-from billing_cli.output import Column, OutputFormat, emit, message
+from billing_cli.output import Column, OutputFormat, emit, emit_object, message
 
-cli = typer.Typer(
-    no_args_is_help=True,
-    help="Look at the events that billing emits. This version keeps them and delivers none.",
-)
+cli = typer.Typer(no_args_is_help=True, help="Look at the events that billing emits, and deliver.")
+cli.command("deliver")(deliveries.deliver)
+cli.add_typer(deliveries.cli, name="deliveries")
+cli.add_typer(sinks.cli, name="sinks")
 
 _LISTED = (
     Column("id"),
@@ -27,7 +28,13 @@ _LISTED = (
     Column("recorded_at", wide=True),
     Column("data", wide=True),
 )
-_TOLD = (Column("id"), Column("event"), Column("timestamp"), Column("data"))
+_TOLD = (
+    Column("id"),
+    Column("type"),
+    Column("event", wide=True),
+    Column("timestamp"),
+    Column("data"),
+)
 _SHORT = 60
 
 
@@ -104,7 +111,8 @@ def replay(
 ) -> None:
     """Queue events to be told again, and print them as they are told, JSON Lines by default.
 
-    This version delivers none: what is printed can be piped to whoever missed it.
+    Every sink that is told of their types gets them with the next events deliver. What is printed
+    can also be piped to whoever missed it.
     """
     from billing_cli.services import outbox as service
 
@@ -119,6 +127,22 @@ def replay(
         emit(_for_reader(rows, output), _TOLD, output, empty="no events")
     if dry_run:
         message("nothing was queued: this was a rehearsal")
+
+
+@cli.command()
+@examples(
+    "billing events schema billing.invoice.created", "billing events schema > events.schema.json"
+)
+def schema(
+    kind: Annotated[
+        str | None,
+        typer.Argument(metavar="TYPE", help="A type of event.", autocompletion=_types),
+    ] = None,
+) -> None:
+    """Print the JSON Schema of an event of a type as it is told, or one schema for all types."""
+    from billing_cli.services import outbox as service
+
+    emit_object(service.schema(kind), OutputFormat.JSON)
 
 
 def _moment(text: str | None, option: str) -> int | None:

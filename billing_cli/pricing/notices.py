@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 TYPES: Final = {
     "billing.user.created": "a user was added by command",
@@ -26,3 +29,26 @@ TYPES: Final = {
     "billing.account.suspended": "a user was suspended",
     "billing.account.resumed": "a user is suspended no longer",
 }
+
+_ANY: Final = "*"
+
+
+def types_of(pattern: str) -> tuple[str, ...]:
+    """Return the types that a pattern names: one type, ``*`` for all, or ``billing.invoice.*``.
+
+    A pattern that names nothing gives nothing.
+    """
+    if pattern in TYPES:
+        return (pattern,)
+    if pattern == _ANY:
+        return tuple(TYPES)
+    stem = pattern.removesuffix(_ANY)
+    if stem == pattern or not stem.endswith("."):
+        return ()
+    return tuple(name for name in TYPES if name.startswith(stem))
+
+
+def types_of_all(patterns: Iterable[str]) -> tuple[str, ...]:
+    """Return the types that any of some patterns names, in the order of :data:`TYPES`."""
+    wanted = {name for pattern in patterns for name in types_of(pattern)}
+    return tuple(name for name in TYPES if name in wanted)

@@ -213,6 +213,7 @@ def _notices(made: Sequence[Made]) -> Iterator[Notice]:
             "user_id": row.user_id,
             "period": row.period,
             "total": format_minor(row.total, row.currency),
+            "amount_due": format_minor(row.due, row.currency),
             "currency": row.currency,
             "status": row.status,
             "due_date": written(row.due_date or sent),

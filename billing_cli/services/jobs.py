@@ -105,6 +105,12 @@ JOBS: Final = (
         of_module("stripe_sync"),
         configured=lambda values: values.stripe_enabled and values.stripe_secret_key is not None,
     ),
+    Job(
+        "deliver",
+        lambda values: values.jobs.deliver,
+        of_module("deliveries"),
+        configured=lambda values: bool(values.notifications.sinks),
+    ),
 )
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from billing_cli.errors import NotFoundError, UsageError
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.notice_schemas import schema_of, schemas
 from billing_cli.pricing.notices import TYPES
+from billing_cli.services import sinks
 from billing_cli.store import outbox as store
 from billing_cli.store.outbox import PREFIX
 from billing_cli.store.users import key_of
@@ -34,11 +36,11 @@ class Asked(NamedTuple):
     until: int | None = None
     limit: int | None = None
 
-    def check(self) -> None:
-        """Raise :class:`UsageError` for what cannot be asked."""
+    def check(self, option: str = "--type") -> None:
+        """Raise :class:`UsageError` for what cannot be asked; ``option`` named the type."""
         if self.type is not None and self.type not in TYPES:
             raise UsageError(
-                f"--type: {quoted(self.type)} is not a type of event",
+                f"{option}: {quoted(self.type)} is not a type of event",
                 f"use one of: {', '.join(TYPES)}",
             )
         if self.since is not None and self.until is not None and self.since >= self.until:
@@ -63,33 +65,47 @@ def listing(app: App, asked: Asked) -> Iterator[Iterator[dict[str, object]]]:
         )
 
 
+def schema(kind: str | None) -> dict[str, Any]:
+    """Return the JSON Schema of events of a type as they are told, None for those of all types."""
+    if kind is None:
+        return schemas()
+    Asked(type=kind).check("TYPE")
+    return schema_of(kind)
+
+
 @contextmanager
 def replay(
     app: App, references: Sequence[str], asked: Asked, *, dry_run: bool
 ) -> Iterator[Iterator[dict[str, object]]]:
     """Queue events to be told again, and give them as they are told."""
     asked.check()
-    ids = _numbers(references) if references else None
+    ids = numbers_of(references) if references else None
     with app.unit_of_work() as uow:
         with uow.reading() as tx:
             selection = _selection(tx, asked)._replace(ids=ids)
             if ids:
-                _require_known(tx, ids)
+                require_known(tx, ids)
         if not dry_run:
             with uow.batch() as tx:
                 # Read afterwards, without the lock: what is told meanwhile was not queued here.
                 selection = selection._replace(last_id=store.newest(tx))
                 store.queue_again(tx, selection, app.clock.now())
+                sinks.serve_again(tx, app.settings, selection, app.clock.now())
         with uow.reading() as tx:
-            yield (_as_told(row) for row in store.listed(tx, selection))
+            yield (
+                as_told(row.id, row.type, row.occurred_at, row.data)
+                for row in store.listed(tx, selection)
+            )
 
 
-def _as_told(row: store.ToldRow) -> dict[str, object]:
+def as_told(number: int, kind: str, occurred_at: int, data: str) -> dict[str, object]:
+    """Return an event as others are told of it; ``data`` is JSON."""
     return {
-        "id": f"{PREFIX}{row.id}",
-        "event": row.type,
-        "timestamp": format_instant(row.occurred_at),
-        "data": json.loads(row.data),
+        "id": f"{PREFIX}{number}",
+        "type": kind,
+        "event": kind,
+        "timestamp": format_instant(occurred_at),
+        "data": json.loads(data),
     }
 
 
@@ -98,7 +114,8 @@ def _selection(tx: Transaction, asked: Asked) -> store.Selection:
     return store.Selection(asked.type, key, asked.since, asked.until, limit=asked.limit)
 
 
-def _numbers(references: Sequence[str]) -> tuple[int, ...]:
+def numbers_of(references: Sequence[str]) -> tuple[int, ...]:
+    """Return the numbers of events named by ids; :class:`NotFoundError` for what is no id."""
     found = []
     for reference in references:
         match = _ID.fullmatch(reference)
@@ -108,7 +125,8 @@ def _numbers(references: Sequence[str]) -> tuple[int, ...]:
     return tuple(found)
 
 
-def _require_known(tx: Transaction, ids: Sequence[int]) -> None:
+def require_known(tx: Transaction, ids: Sequence[int]) -> None:
+    """Raise :class:`NotFoundError` unless there is an event of each number."""
     unknown = sorted(set(ids) - store.known_ids(tx, ids))
     if unknown:
         raise NotFoundError(f"there is no event '{PREFIX}{unknown[0]}'", _HINT)

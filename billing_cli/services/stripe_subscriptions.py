@@ -102,7 +102,8 @@ def _hold(
     after_here = charged_here(after, subscriptions.charged_by_stripe(tx, [key]))
     plans_changed(tx, history, history, changed(key, before_here, after_here), account.now)
     if before != after or row.stripe_subscription_id != found.id:
-        _tell(tx, account, row, steps, end)
+        held = next((phase.plan_id for phase in reversed(own)), steps[-1].plan_id)
+        _tell(tx, account, row, steps, end, held)
 
 
 def _end(found: Subscription) -> int:
@@ -163,16 +164,22 @@ def _plan_of(tx: Transaction, found: Subscription) -> str | None:
     return None
 
 
-def _tell(
-    tx: Transaction, account: Account, row: SubscriptionRow, steps: Sequence[Step], end: int
+def _tell(  # noqa: PLR0913, PLR0917 - an event: of what, and what was before
+    tx: Transaction,
+    account: Account,
+    row: SubscriptionRow,
+    steps: Sequence[Step],
+    end: int,
+    held: str,
 ) -> None:
-    """Have others told of what changed."""
+    """Have others told of what changed; ``held`` is the last plan that was known before."""
     history, now = account.history, account.now
     at, plan_id = steps[-1]
     verb = "changed" if row.stripe_subscription_id else "created"
     if end < FOREVER:
         verb, at = "canceled", end
     plan = plan_of(history, plan_id, steps[-1].start)
-    found = notice(history, row, verb, plan, at, now)
+    more = {"previous_plan_id": held} if verb == "changed" else {}
+    found = notice(history, row, verb, plan, at, now, **more)
     told_as = f"{found.identity}/stripe/{plan_id}/{at}"
     outbox.tell(tx, [found._replace(identity=told_as)], now)

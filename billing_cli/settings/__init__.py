@@ -10,20 +10,28 @@ from billing_cli.settings.checking import Problem
 from billing_cli.settings.database_url import mask_database_url
 from billing_cli.settings.loading import ConfigurationError, Settings, load_settings
 from billing_cli.settings.model import ComputeRates, ConfigValues, Plan, Tax, known_keys
+from billing_cli.settings.notifications import Notifications, Sink
 from billing_cli.settings.showing import effective_rows, json_schema, sample_text
+from billing_cli.settings.sink_checks import variable_of
+from billing_cli.settings.sink_secrets import in_config_folder, sink_secret
 
 __all__ = [
     "ComputeRates",
     "ConfigValues",
     "ConfigurationError",
+    "Notifications",
     "Plan",
     "Problem",
     "Settings",
+    "Sink",
     "Tax",
     "effective_rows",
+    "in_config_folder",
     "json_schema",
     "known_keys",
     "load_settings",
     "mask_database_url",
     "sample_text",
+    "sink_secret",
+    "variable_of",
 ]

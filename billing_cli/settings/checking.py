@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.settings.database_url import has_password
 from billing_cli.settings.model import ConfigValues, known_keys
+from billing_cli.settings.sink_checks import sink_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -90,6 +91,12 @@ def _contradictions(document: Mapping[str, object]) -> Iterator[Problem]:
     ]
     for index in defaults[1:]:
         yield Problem(f"taxes[{index}].default", "is true for a second tax: one can be the default")
+    notifications = document.get("notifications")
+    if isinstance(notifications, dict):
+        yield from (
+            Problem(f"notifications.{path}", text)
+            for path, text in sink_problems(_objects(notifications.get("sinks")))
+        )
 
 
 def _objects(value: object) -> Iterator[tuple[int, dict[str, object]]]:

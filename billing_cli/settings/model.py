@@ -15,7 +15,8 @@ from pydantic.alias_generators import to_camel
 
 from billing_cli.pricing.schedules import cron_problem
 from billing_cli.settings.letterhead import Company, Documents
-from billing_cli.settings.part import Part as _Part
+from billing_cli.settings.notifications import Notifications
+from billing_cli.settings.part import Part
 from billing_cli.settings.values import (
     Cores,
     Currency,
@@ -61,7 +62,7 @@ Cron = Annotated[str, Field(strict=True), AfterValidator(_check_cron)]
 TaxIdentifier = Annotated[Identifier, AfterValidator(_check_tax_id)]
 
 
-class ComputeRates(_Part):
+class ComputeRates(Part):
     """What a unit of each resource costs."""
 
     cpu_per_core_hour: Rate = Field(
@@ -81,7 +82,7 @@ class ComputeRates(_Part):
     )
 
 
-class Plan(_Part):
+class Plan(Part):
     """A plan a user can subscribe to."""
 
     id: Identifier = Field(description="How commands name the plan.", examples=["pro"])
@@ -114,7 +115,7 @@ class Plan(_Part):
         return self.billing or ("advance" if self.interval == "year" else "arrears")
 
 
-class Tax(_Part):
+class Tax(Part):
     """A tax rate that invoices can carry."""
 
     id: TaxIdentifier = Field(description="How commands name the tax.", examples=["vat"])
@@ -127,7 +128,7 @@ class Tax(_Part):
     )
 
 
-class Jobs(_Part):
+class Jobs(Part):
     """When jobs that nothing else schedules run."""
 
     model_config = ConfigDict(
@@ -167,7 +168,7 @@ class Jobs(_Part):
     )
 
 
-class ConfigValues(_Part):
+class ConfigValues(Part):
     """Everything a config file may say, with the defaults filled in."""
 
     model_config = ConfigDict(
@@ -324,6 +325,9 @@ class ConfigValues(_Part):
         examples=["https://pay.example.com/{invoice_number}"],
     )
     jobs: Jobs = Field(default_factory=Jobs, description="When jobs run, and when one is late.")
+    notifications: Notifications = Field(
+        default_factory=Notifications, description="Who is told of events, and how."
+    )
 
 
 @cache

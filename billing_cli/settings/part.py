@@ -1,4 +1,4 @@
-"""What every object of a config file has in common."""
+"""What all parts of the config file's model share."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Part(BaseModel):
-    """An object of the config file: frozen, and without keys that are not known."""
+    """An object of the config file: frozen, with known keys only, and never shown in errors."""
 
     model_config = ConfigDict(
         frozen=True,

@@ -39,6 +39,10 @@ def _rows(members: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str
         elif isinstance(value, (tuple, list)):
             if not value:
                 yield path, path, ""
+            if any(not isinstance(item, dict) for item in value):
+                # Plain values are one setting, as they stand in one line of the file.
+                yield path, path, " ".join(map(str, value))
+                continue
             for index, item in enumerate(value):
                 yield from (
                     (leaf, path, shown) for leaf, _, shown in _rows(item, f"{path}[{index}].")

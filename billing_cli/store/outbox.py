@@ -186,6 +186,15 @@ def queue_again(tx: Transaction, selection: Selection, now: int) -> int:
     )
 
 
+def subquery(tx: Transaction, selection: Selection) -> tuple[str, list[object]]:
+    """Return a subquery that yields the numbers of the events of a selection, and its parameters.
+
+    The selection's ``limit`` does not count.
+    """
+    condition, parameters = _condition(tx, selection)
+    return f"(SELECT id FROM billing_outbox WHERE {condition})", parameters
+
+
 def _condition(tx: Transaction, selection: Selection) -> tuple[str, list[object]]:
     parts, parameters = ["1 = 1"], list[object]()
     for text, value in (

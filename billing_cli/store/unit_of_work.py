@@ -124,7 +124,7 @@ class Transaction:
         self.execute(f"CREATE TEMPORARY TABLE {name} ({columns})")
 
     def analyze(self, table: str) -> None:
-        """Tell PostgreSQL's planner what a fresh temporary table holds."""
+        """Tell PostgreSQL's planner what a table holds into which much was written."""
         if self.is_postgres:
             self.execute(f"ANALYZE {table}")
 

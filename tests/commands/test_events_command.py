@@ -56,7 +56,8 @@ def test_what_is_listed(run: Invoke) -> None:
 
 def test_telling_again(run: Invoke) -> None:
     expected = (
-        '{"id": "evt_2", "event": "billing.user.created", "timestamp": "2025-01-02T00:00:00Z", '
+        '{"id": "evt_2", "type": "billing.user.created", "event": "billing.user.created", '
+        '"timestamp": "2025-01-02T00:00:00Z", '
         '"data": {"created_at": "2025-01-02T00:00:00Z", "name": "Ann", "user_id": "ann"}}\n'
     )
     rehearsed = run("events", "replay", "evt_2", "--dry-run", at=day(9)).ok()

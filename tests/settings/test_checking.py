@@ -61,6 +61,37 @@ WRONG: dict[str, Any] = {
         "deliver": 5,
         "lateAfterMinutes": 1.5,
     },
+    "notifications": {
+        "sinks": [
+            {
+                "name": "a b",
+                "kind": "fax",
+                "events": ["billing.invoice"],
+                "timeoutSeconds": 0,
+                "secretFile": "",
+                "caFile": 5,
+                "url": "https://user:pw@example.com/",
+                "command": [],
+                "host": "a/b",
+                "port": 65536,
+                "tls": "maybe",
+                "username": "a\x00",
+                "from": "a@b, c@d",
+                "fromName": " ",
+                "replyTo": "nobody",
+                "to": 1,
+                "fallbackTo": "a@b\nBcc: c@d",
+                "wake": "yes",
+                "password": SECRET,
+            },
+            {"name": "m-1", "kind": "email", "tls": "none", "username": "u", "url": "http://h"},
+            {"name": "m_1", "kind": "webhook", "wake": True, "command": ["x"]},
+            {"name": "m_1", "kind": "streamspace", "url": "http://h", "events": ["*"]},
+        ],
+        "maxAttempts": 0,
+        "retrySeconds": "5",
+        "templatesFolder": " ",
+    },
     "stripeSecretkey": SECRET,
     "\x1b[2J": 1,
 }
@@ -78,6 +109,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
             "jobs",
             "subscriptionPlans",
             "taxes",
+            "notifications",
+            "notifications.sinks",
         }
         optional |= {f"subscriptionPlans[].{kind}_limit" for kind in ("memory", "storage")}
         assert key in optional or any(re.fullmatch(pattern, path) for path in said), key
@@ -94,6 +127,25 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     assert said["subscriptionPlans[1].id"] == "repeats 'a b'"
     assert said["taxes[1].default"] == "is true for a second tax: one can be the default"
     assert said["jobs.syncStripe"] == "never comes: no month of 'feb,apr' has a day 31"
+    first, mail, hook, stream = (f"notifications.sinks[{number}]" for number in range(4))
+    assert said[f"{first}.events[0]"] == (
+        "must be a type of event, or several such as billing.invoice.*, not 'billing.invoice'"
+    )
+    assert said[f"{first}.url"] == (
+        "must not hold a name or a password: secrets belong in secretFile"
+    )
+    assert said[f"{first}.password"].startswith("is not a known key")
+    assert said[f"{mail}.host"] == 'is missing: a sink of the kind "email" needs it'
+    assert said[f"{mail}.url"] == 'is not for sinks of the kind "email"'
+    assert said[f"{mail}.username"] == (
+        'needs a connection that is encrypted: tls must not be "none"'
+    )
+    assert said[f"{hook}.name"] == (
+        "and 'm-1' have one variable for their secrets, BILLING_SINK_M_1_SECRET"
+    )
+    assert said[f"{hook}.wake"] == 'is not for sinks of the kind "webhook"'
+    assert said[f"{stream}.name"] == "repeats 'm_1'"
+    assert said[f"{stream}.events"].startswith("may only be billing.account.resumed and ")
     assert said["currency"].endswith("not 'usd' (codes are in capitals)")
     assert said["timezone"].endswith("not 'Europe/london' (did you mean Europe/London?)")
     assert said["company.footer"] == "must have at most 2,000 characters"

@@ -76,9 +76,11 @@ def test_effective_rows_have_every_key_with_its_source() -> None:
         "computeRates",
         "documents",
         "jobs",
+        "notifications",
         "subscriptionPlans",
     }
-    assert keys == {key for key in leaves if not key.startswith("taxes[]")}
+    none = ("taxes[]", "notifications.sinks[]")
+    assert keys == {key for key in leaves if not key.startswith(none)}
     assert row(settings, "subscriptionPlans[0].price") == {
         "key": "subscriptionPlans[0].price",
         "value": "5",
@@ -86,6 +88,18 @@ def test_effective_rows_have_every_key_with_its_source() -> None:
     }
     assert row(settings, "computeRates.cpu_per_core_hour")["value"] == "1.5"
     assert row(settings, "computeRates.memory_per_gb_hour")["source"] == "default"
+
+
+def test_a_list_of_plain_values_is_one_row() -> None:
+    sink = {"name": "s", "kind": "command", "command": ["/bin/tell", "-v"], "events": ["*"]}
+    settings = load({"notifications": {"sinks": [sink]}})
+    assert row(settings, "notifications.sinks[0].command") == {
+        "key": "notifications.sinks[0].command",
+        "value": "/bin/tell -v",
+        "source": "billing.json",
+    }
+    assert row(settings, "notifications.sinks[0].events")["value"] == "*"
+    assert row(settings, "notifications.maxAttempts")["value"] == 10
 
 
 def test_the_sample_is_packaged_equal_to_the_one_at_the_root_and_says_the_defaults() -> None:

@@ -12,8 +12,25 @@ from __future__ import annotations
 
 from sqlmodel import SQLModel
 
-from billing_cli.store.tables import accounts, invoicing, jobs, metering, payments, stripe
+from billing_cli.store.tables import (
+    accounts,
+    invoicing,
+    jobs,
+    metering,
+    payments,
+    stripe,
+    telling,
+)
 
-__all__ = ["METADATA", "accounts", "invoicing", "jobs", "metering", "payments", "stripe"]
+__all__ = [
+    "METADATA",
+    "accounts",
+    "invoicing",
+    "jobs",
+    "metering",
+    "payments",
+    "stripe",
+    "telling",
+]
 
 METADATA = SQLModel.metadata
