@@ -107,7 +107,11 @@ _FIELDS: Final[dict[str, dict[str, _Field]]] = {
     "billing.subscription.resumed": _OF_SUBSCRIPTION,
     "billing.invoice.created": {
         **_OF_INVOICE,
-        "source": _Field({"const": "stripe"}, "Of a copy of Stripe's own invoice.", optional=True),
+        "source": _Field(
+            {"type": "string", "const": "stripe"},
+            "Of a copy of Stripe's own invoice.",
+            optional=True,
+        ),
     },
     "billing.invoice.paid": _OF_INVOICE,
     "billing.invoice.overdue": _OF_INVOICE,
