@@ -129,7 +129,7 @@ class PostgresDatabases:
         try:
             # A connection that stays knows the tables already: most of the time goes there.
             if name not in self._connections:
-                self._connections[name] = psycopg.connect(self.url(name))
+                self._connections[name] = psycopg.connect(self.url(name), autocommit=True)
             return contents.refill(self._connections[name])
         except psycopg.Error:
             return False
