@@ -53,12 +53,12 @@ _STATUS = (
     Column("error", table=False),
 )
 _RUNS = (
-    Column("run", numeric=True),
+    Column("run", numeric=True, wide=True),
     Column("job"),
     Column("started_at"),
     Column("result"),
     Column("did"),
-    Column("duration", numeric=True),
+    Column("duration", numeric=True, wide=True),
     Column("duration_ms", table=False),
     Column("due_at", wide=True),
     Column("counts", table=False),

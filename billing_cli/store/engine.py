@@ -92,6 +92,8 @@ def open_engine(text: str, *, make_folder: bool = False) -> Engine:
             use_native_hstore=False,
             connect_args={
                 "connect_timeout": 15,
+                # A connection that waits while another works for hours must not be forgotten.
+                "keepalives_idle": 60,
                 "application_name": "billing",
                 # Byte-identical results must not hang on a server's defaults; sums by user
                 # should fit into memory.
