@@ -21,7 +21,7 @@ $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "billing needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.13 venv" % sys.version_info[:2])'
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	@$(BIN)/python -m pip install --quiet --editable '.[postgres,stripe]' --group dev
+	@$(BIN)/python -m pip install --quiet --editable '.[postgres,server,stripe]' --group dev
 	@touch $(READY)
 
 check: lint test ## Lint and test: what must pass before a change goes in

@@ -97,6 +97,30 @@ def events(context: typer.Context, incomplete: str) -> list[str]:
     return _looked_up(context, incomplete, store.events)
 
 
+def stripe_events(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of an event of Stripe's."""
+    from billing_cli.store import completion as store
+
+    return _looked_up(context, incomplete, store.stripe_events)
+
+
+def failed_stripe_events(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the id of an event of Stripe's that could not be worked off."""
+    from billing_cli.store import completion as store
+
+    return _looked_up(context, incomplete, store.failed_stripe_events)
+
+
+def payment_methods(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete a payment method that is known here: what customers pay with."""
+    from billing_cli.store import completion as store
+
+    user = context.params.get("user")
+    return _looked_up(
+        context, incomplete, lambda reader, prefix: store.payment_methods(reader, prefix, user)
+    )
+
+
 def subscriptions(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the id of a subscription."""
     from billing_cli.store import completion as store

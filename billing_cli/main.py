@@ -22,7 +22,7 @@ from billing_cli.commands import (
     payments,
     plans,
     quotas,
-    stripe,
+    stripe_events,
     subscriptions,
     taxes,
     usage,
@@ -63,7 +63,7 @@ cli.add_typer(subscriptions.cli, name="subscription")
 cli.add_typer(taxes.cli, name="tax")
 cli.add_typer(quotas.cli, name="quota")
 cli.add_typer(events.cli, name="events")
-cli.add_typer(stripe.cli, name="stripe")
+cli.add_typer(stripe_events.cli, name="stripe")
 
 
 def _print_version(wanted: bool) -> None:

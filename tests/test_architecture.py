@@ -37,11 +37,15 @@ SLOW: Final = {
     "msgspec",
     "psycopg",
     "pydantic",
+    "requests",
     "rich",
     "sqlalchemy",
     "sqlite3",
     "sqlmodel",
+    "starlette",
+    "stripe",
     "tabulate",
+    "uvicorn",
 }
 # In quotes, three crosses are a currency of ISO 4217's.
 UNFINISHED: Final = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\")")

@@ -47,7 +47,7 @@ _OVERLAP_SECONDS = 600
 _MOST_TYPES = 20
 # Of these the object itself is the answer; of a payment that came of it, another event tells.
 _OWN = {"invoice.finalized", "invoice.voided", "customer.updated", "credit_note.created"}
-_LARGEST_BODY = 5 * 1024 * 1024
+LARGEST_BODY = 5 * 1024 * 1024
 
 
 def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) -> bool:
@@ -110,7 +110,7 @@ def receive(app: App, body: bytes, signature: str | None) -> dict[str, object]:
             "there is no signing secret of the webhook",
             "set STRIPE_WEBHOOK_SECRET to the secret that Stripe shows for the endpoint: whsec_...",
         )
-    if len(body) > _LARGEST_BODY:
+    if len(body) > LARGEST_BODY:
         raise InvalidDataError("the event is larger than any of Stripe's", "nothing was kept")
     now = app.clock.now()
     try:
@@ -178,15 +178,36 @@ def _read_on(account: Account, cursor: str, read_until: int) -> int:
             return new
 
 
-def _begin(account: Account, since: int) -> int:
-    """Take what exists as told, and begin to read events from here on."""
+def note_beginning(account: Account) -> None:
+    """Have the first poll read the events from here on, if there was none yet.
+
+    For what is about to be made, and will be told of by an event alone.
+    """
+    with account.uow.reading() as tx:
+        if any(state.get(tx, name) is not None for name in (state.EVENTS_READ, state.EVENTS_NOTED)):
+            return
+    newest = _newest(account)
+    with account.uow.batch() as tx:
+        state.put(tx, state.EVENTS_NOTED, f"{account.now} {newest}")
+
+
+def _newest(account: Account) -> str:
     newest = account.gateway.read("events", limit=1)["data"]
+    return str(newest[0]["id"]) if newest else ""
+
+
+def _begin(account: Account, since: int) -> int:
+    """Take what exists as told, and begin to read events from here on, or from where was noted."""
+    with account.uow.reading() as tx:
+        noted = state.get(tx, state.EVENTS_NOTED)
+    at, _, newest = (noted or f"{account.now} {_newest(account)}").partition(" ")
     stripe_customers.look_through(account)
     new = _list_all(account, since)
     with account.uow.batch() as tx:
-        state.put(tx, state.EVENTS_READ, str(newest[0]["id"]) if newest else "")
-        state.put(tx, state.EVENTS_SINCE, str(account.now))
+        state.put(tx, state.EVENTS_READ, newest)
+        state.put(tx, state.EVENTS_SINCE, at)
         state.forget(tx, state.BACKFILL)
+        state.forget(tx, state.EVENTS_NOTED)
     return new
 
 

@@ -116,8 +116,13 @@ def _check_prefix(text: str) -> str:
     return text
 
 
+def is_web_address(text: str) -> bool:
+    """Tell whether a text is an address to lead somebody to: https, or http of this machine."""
+    return bool(_WEB_ADDRESS.fullmatch(text) or _LOCAL_ADDRESS.fullmatch(text))
+
+
 def _check_web_address(text: str) -> str:
-    if not _WEB_ADDRESS.fullmatch(text) and not _LOCAL_ADDRESS.fullmatch(text):
+    if not is_web_address(text):
         refuse(
             "must be an address that begins with https://, or with http:// on this machine"
             f" itself, not {quoted(text)}"

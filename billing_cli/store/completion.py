@@ -152,6 +152,30 @@ def events(reader: Reader, prefix: str) -> Iterator[str]:
             yield f"{_EVENT}{number}"
 
 
+def stripe_events(reader: Reader, prefix: str) -> Iterator[str]:
+    """Yield the ids of Stripe's events, in byte order."""
+    return _texts(reader, "billing_stripe_events", "id", prefix)
+
+
+def failed_stripe_events(reader: Reader, prefix: str) -> Iterator[str]:
+    """Yield the ids of Stripe's events that could not be worked off, in byte order."""
+    return _texts(reader, "billing_stripe_events", "id", prefix, "state = 'failed'")
+
+
+def payment_methods(reader: Reader, prefix: str, user: str | None) -> Iterator[str]:
+    """Yield the payment methods that customers pay with: a user's, or all."""
+    for row in reader.rows(
+        "SELECT DISTINCT c.detail FROM billing_stripe_links c JOIN billing_users u "
+        "ON CAST(u.user_key AS TEXT) = c.local_id WHERE c.kind = 'customer' "
+        f"AND c.detail IS NOT NULL AND (CAST(? AS TEXT) IS NULL OR u.user_id = ?) "
+        f"ORDER BY c.detail LIMIT {LIMIT}",
+        user,
+        user,
+    ):
+        if row[0].startswith(prefix):
+            yield row[0]
+
+
 def period_starts(reader: Reader) -> Iterator[int]:
     """Yield the start of each period that has usage records or a regular invoice, newest first.
 
@@ -172,13 +196,19 @@ def versions(reader: Reader) -> list[Version]:
     ]
 
 
-def _texts(
-    reader: Reader, table: str, column: str, prefix: str, *, order: str = "ASC"
+def _texts(  # noqa: PLR0913 - which values of which column, in which order
+    reader: Reader,
+    table: str,
+    column: str,
+    prefix: str,
+    condition: str = "",
+    *,
+    order: str = "ASC",
 ) -> Iterator[str]:
     # Both databases compare these columns by bytes, so a prefix is a range of their index.
     for row in reader.rows(
         f"SELECT {column} FROM {table} WHERE {column} >= ? AND {column} < ? "
-        f"ORDER BY {column} {order} LIMIT {LIMIT}",
+        f"{condition and f'AND {condition} '}ORDER BY {column} {order} LIMIT {LIMIT}",
         prefix,
         prefix + _LAST_CHARACTER,
     ):

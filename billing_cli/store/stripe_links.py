@@ -78,6 +78,14 @@ def of_kind(tx: Transaction, kind: str) -> dict[str, Link]:
     return {row[1]: Link(*row) for row in rows}
 
 
+def any_of_kind(tx: Transaction, kind: str) -> str | None:
+    """Return Stripe's id of any object of a kind, None where there is none."""
+    value: str | None = tx.value(
+        "SELECT stripe_id FROM billing_stripe_links WHERE kind = ? ORDER BY local_id LIMIT 1", kind
+    )
+    return value
+
+
 def by_stripe_ids(tx: Transaction, kind: str, ids: Sequence[str]) -> dict[str, Link]:
     """Return the links of objects of Stripe's, by their ids."""
     subquery, parameter = tx.texts(ids)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 ACCOUNT, MODE, INSTALLATION = "account", "mode", "installation"
 LIVE_CONFIRMED, EVENTS_READ, LAST_SYNC = "live-confirmed", "events-read", "last-sync"
-BACKFILL, EVENTS_SINCE = "backfill", "events-since"
+BACKFILL, EVENTS_SINCE, EVENTS_NOTED = "backfill", "events-since", "events-noted"
 
 _TICKETS = "stripe-fetch"
 
