@@ -41,14 +41,18 @@ SLOW: Final = {
     "msgspec",
     "psycopg",
     "pydantic",
+    "requests",
     "rich",
     "segno",
     "smtplib",
     "sqlalchemy",
     "sqlite3",
     "sqlmodel",
+    "starlette",
+    "stripe",
     "tabulate",
     "typst",
+    "uvicorn",
 }
 # In quotes, three crosses are a currency of ISO 4217's.
 UNFINISHED: Final = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\")")
