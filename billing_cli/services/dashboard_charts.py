@@ -180,7 +180,7 @@ def _of_everyone(
         text = f"{found.rejected:,} {noun} rejected"
         yield _note("rejected_events", NOTICE, found.rejected, text, "billing meter rejected list")
     last = history.calendar.containing(history.calendar.containing(now).start - 1)
-    if store.is_unbilled(tx, last.start, last.end):
+    if store.is_unbilled(tx, last.start, last.end, history.mode_of(last.start)):
         text = f"the period {last.name} is over and not closed"
         yield _note("invoices", NOTICE, 1, text, "billing invoice generate --finalize")
 

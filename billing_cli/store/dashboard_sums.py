@@ -183,8 +183,11 @@ def troubles(tx: Transaction, since: int, at: int) -> Troubles:
     return Troubles(*(row or (0, 0, 0, 0)))
 
 
-def is_unbilled(tx: Transaction, start: int, end: int) -> bool:
-    """Tell whether anything ran, or a plan was held, in a period that nobody has closed."""
+def is_unbilled(tx: Transaction, start: int, end: int, mode: str) -> bool:
+    """Tell whether there may be something to bill in a period that nobody has closed.
+
+    That is where anything ran, or a plan was held, if in the billing mode it can cost something.
+    """
     closed = tx.row("SELECT 1 FROM billing_closed_periods WHERE period_start = ?", start)
     if closed is not None:
         return False
@@ -199,4 +202,4 @@ def is_unbilled(tx: Transaction, start: int, end: int) -> bool:
         start,
         end,
     )
-    return ran is not None or held is not None
+    return (ran is not None and mode != "subscription") or (held is not None and mode != "usage")
