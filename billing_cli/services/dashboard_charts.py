@@ -151,7 +151,7 @@ def _of_everyone(
 ) -> Iterator[dict[str, object]]:
     """Yield what is about no user in particular."""
     found = store.troubles(tx, now - RECENT_SECONDS, now)
-    if metered is None or now - metered > FAR_BEHIND_SECONDS:
+    if found.ran and (metered is None or now - metered > FAR_BEHIND_SECONDS):
         since = "nothing yet" if metered is None else f"until {format_instant(metered)}"
         yield _note(
             "metering", CRITICAL, 1, f"metering is far behind: {since}", "billing meter run"

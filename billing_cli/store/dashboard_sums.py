@@ -54,14 +54,13 @@ _MOVES = (
 class Troubles(NamedTuple):
     """What somebody should look at, whoever it is about.
 
-    ``failed`` and ``unmatched`` are payments, ``pending`` sessions with events that timelines do
-    not know yet.
+    ``failed`` and ``unmatched`` are payments; ``ran`` is 1 where any session ever ran.
     """
 
     failed: int
     unmatched: int
     rejected: int
-    pending: int
+    ran: int
 
 
 def by_month(tx: Transaction, only: Only, edges: Sequence[int]) -> list[tuple[int, int]]:
@@ -169,7 +168,7 @@ def _moves(
 
 
 def troubles(tx: Transaction, since: int, at: int) -> Troubles:
-    """Return what went wrong in ``(since, at]``, and what still waits."""
+    """Return what went wrong in ``(since, at]``, and what waits for somebody."""
     row = tx.row(
         "SELECT (SELECT COUNT(*) FROM billing_payments p WHERE "
         "(p.status = 'failed' AND p.received_at > ? AND p.received_at <= ?) OR "
@@ -177,7 +176,7 @@ def troubles(tx: Transaction, since: int, at: int) -> Troubles:
         "(SELECT COUNT(*) FROM billing_payments p WHERE p.status = 'unmatched' "
         "AND p.created_at <= ?), "
         "(SELECT COUNT(*) FROM billing_rejected_lines r WHERE r.rejected_at <= ?), "
-        "(SELECT COUNT(*) FROM billing_pending_sessions)",
+        "(SELECT COUNT(*) FROM (SELECT 1 AS found FROM billing_segments LIMIT 1) g)",
         *(since, at, since, at, at, at),
     )
     return Troubles(*(row or (0, 0, 0, 0)))
