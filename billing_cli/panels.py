@@ -61,7 +61,8 @@ def draw(contents: Contents, canvas: Canvas) -> list[Line]:
     """Return the lines of the dashboard, with as many users as fit."""
     lines = summary_lines(contents.summary, canvas)
     lines += _users(contents, canvas, len(lines))
-    return [cut_line(line, canvas.width) for line in lines]
+    most = canvas.height if canvas.strict else None
+    return [cut_line(line, canvas.width) for line in lines[:most]]
 
 
 def summary_lines(summary: Row, canvas: Canvas) -> list[Line]:

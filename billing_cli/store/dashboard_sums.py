@@ -191,7 +191,9 @@ def is_unbilled(tx: Transaction, start: int, end: int, mode: str) -> bool:
     if closed is not None:
         return False
     ran = tx.row(
-        "SELECT 1 FROM billing_segments g WHERE g.end_second > ? AND +g.start_second < ? LIMIT 1",
+        # Events that timelines do not know yet may be of any time.
+        "SELECT 1 FROM billing_segments g WHERE g.end_second > ? AND +g.start_second < ? "
+        "UNION ALL SELECT 1 FROM billing_pending_sessions LIMIT 1",
         start,
         end,
     )
