@@ -119,7 +119,7 @@ def _of_users(found: Sequence[Account], currency: str) -> Iterator[dict[str, obj
         total = format_minor(sum(one.overdue for one in overdue), currency)
         oldest = min(one.overdue_since or 0 for one in overdue)
         text = f"overdue with {total} {currency}, since {format_instant(oldest)[:10]}"
-        yield _item(OVERDUE, CRITICAL, overdue, text, "billing invoice list --status overdue")
+        yield _item(OVERDUE, CRITICAL, overdue, text, "billing dashboard --status overdue")
     for level, severity, text in (
         (EXCEEDED, CRITICAL, "over a limit"),
         (WARNING, NOTICE, "near a limit"),
