@@ -17,6 +17,7 @@ from billing_cli.commands import (
     credits,
     dashboard,
     db,
+    doctor,
     events,
     init,
     invoice_life,
@@ -61,6 +62,7 @@ cli.add_typer(config.cli, name="config")
 cli.add_typer(db.cli, name="db")
 cli.add_typer(meter.cli, name="meter")
 cli.command("dashboard")(dashboard.dashboard)
+cli.command("doctor")(doctor.doctor)
 cli.command("usage")(usage.usage)
 cli.add_typer(invoice_life.cli, name="invoice")
 cli.add_typer(payments.cli, name="payment")

@@ -60,7 +60,9 @@ class Contents:
 def draw(contents: Contents, canvas: Canvas) -> list[Line]:
     """Return the lines of the dashboard, with as many users as fit."""
     lines = summary_lines(contents.summary, canvas)
-    return [*lines, *_users(contents, canvas, len(lines))]
+    lines += _users(contents, canvas, len(lines))
+    most = canvas.height if canvas.strict else None
+    return [cut_line(line, canvas.width) for line in lines[:most]]
 
 
 def summary_lines(summary: Row, canvas: Canvas) -> list[Line]:

@@ -122,8 +122,8 @@ def two_lines(rows: Sequence[Row], width: int, *, unicode: bool) -> list[Line]:
             drawn = cut_line(bar(row, name, cells, unicode=unicode), cells + _PERCENT_CELLS)
             gap = " " * (cells + _PERCENT_CELLS - width_of(drawn))
             second += [(f"  {short} ", "dim"), *drawn, (gap, "")]
-        rest = width - width_of(second) - 2
-        lines += [first, [*second, ("  ", ""), *cut_line(last_invoice(row), rest)]]
+        second += [("  ", ""), *last_invoice(row)]
+        lines += [first, cut_line(second, width)]
     return lines
 
 

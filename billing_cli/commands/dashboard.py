@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
@@ -65,6 +65,46 @@ def _sorts(incomplete: str) -> list[str]:
     return completion.matching(SORTS, incomplete)
 
 
+SecondsArgument: TypeAlias = Annotated[
+    int | None,
+    typer.Argument(metavar="[SECONDS]", min=1, help="With --watch: how long to wait (default: 5)."),
+]
+WatchOption: TypeAlias = Annotated[
+    bool, typer.Option("--watch", help="Draw again in place, every SECONDS, until Ctrl-C.")
+]
+PlanOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--plan",
+        metavar="PLAN",
+        help="Only who holds this plan now.",
+        autocompletion=completion.plans,
+    ),
+]
+StatusOption: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--status",
+        metavar="STATUS",
+        help="Only who is suspended, overdue, exceeded, warning, or else active.",
+        autocompletion=_statuses,
+    ),
+]
+SortOption: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--sort",
+        metavar="ORDER",
+        help="attention, user, plan, use, cost, projected, owed or credits.",
+        autocompletion=_sorts,
+    ),
+]
+LimitOption: TypeAlias = Annotated[
+    int | None,
+    typer.Option("--limit", min=1, help="At most so many users (default: what fits)."),
+]
+
+
 @examples(
     "billing dashboard",
     "billing dashboard --watch 10",
@@ -73,48 +113,13 @@ def _sorts(incomplete: str) -> list[str]:
 )
 def dashboard(
     context: typer.Context,
-    seconds: Annotated[
-        int | None,
-        typer.Argument(
-            metavar="[SECONDS]", min=1, help="With --watch: how long to wait (default: 5)."
-        ),
-    ] = None,
-    watch: Annotated[
-        bool,
-        typer.Option("--watch", help="Draw again in place, every SECONDS, until Ctrl-C."),
-    ] = False,
+    seconds: SecondsArgument = None,
+    watch: WatchOption = False,
     users: UsersOption = None,
-    plan: Annotated[
-        str | None,
-        typer.Option(
-            "--plan",
-            metavar="PLAN",
-            help="Only who holds this plan now.",
-            autocompletion=completion.plans,
-        ),
-    ] = None,
-    status: Annotated[
-        str | None,
-        typer.Option(
-            "--status",
-            metavar="STATUS",
-            help="Only who is suspended, overdue, exceeded, warning, or else active.",
-            autocompletion=_statuses,
-        ),
-    ] = None,
-    sort: Annotated[
-        str,
-        typer.Option(
-            "--sort",
-            metavar="ORDER",
-            help="attention, user, plan, use, cost, projected, owed or credits.",
-            autocompletion=_sorts,
-        ),
-    ] = "attention",
-    limit: Annotated[
-        int | None,
-        typer.Option("--limit", min=1, help="At most so many users (default: what fits)."),
-    ] = None,
+    plan: PlanOption = None,
+    status: StatusOption = None,
+    sort: SortOption = "attention",
+    limit: LimitOption = None,
     output: OutputOption = OutputFormat.TABLE,
 ) -> None:
     """Show every user's status, what needs attention first, totals, revenue and usage.

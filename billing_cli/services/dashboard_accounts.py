@@ -76,48 +76,53 @@ def gather(  # noqa: PLR0913, PLR0917 - a moment, and whom it is about
 ) -> Gathered:
     """Return the accounts of some users, or of everyone, at a moment."""
     costing = _Costing(history, history.calendar.containing(now), now)
-    books = _Books(
+    books = _read(tx, costing, only, keys, now)
+    charged = costing.charged(tx, books, keys)
+    found = Gathered()
+    for key, user_id in store.users(tx, only, now):
+        cost = charged.get(key) or costing.by_session(key, books)
+        found.running[key] = books.uses.get(key, (_IDLE, 0))[1]
+        found.accounts.append(_account(key, user_id, costing, books, cost, threshold))
+    return found
+
+
+def _read(
+    tx: Transaction, costing: _Costing, only: Only, keys: Sequence[int] | None, now: int
+) -> _Books:
+    cuts = costing.sheet.cuts[: costing.past] if costing.mode != "subscription" else []
+    return _Books(
         uses=store.uses(tx, only, now),
-        accrued=[
-            store.accrued(tx, only, cut.start, cut.stop)
-            for cut in costing.sheet.cuts[: costing.past]
-        ]
-        if costing.mode != "subscription"
-        else [],
+        accrued=[store.accrued(tx, only, cut.start, cut.stop) for cut in cuts],
         phases=_phases(tx, costing.period, keys),
         limits=store.own_limits(tx, only, now),
         owed=store.owed(tx, only, now),
         credits=store.credits(tx, only, now),
         suspended=store.suspensions(tx, only, now),
     )
-    charged = costing.charged(tx, books, keys)
-    found = Gathered()
-    for key, user_id in store.users(tx, only, now):
-        rates, running = books.uses.get(key, (_IDLE, 0))
-        found.running[key] = running
-        held = costing.plans.held(books.phases.get(key, ()))
-        cost = charged.get(key) or costing.by_session(key, rates, books)
-        limits = limits_of(held.limits, books.limits.get(key, _UNLIMITED))
-        uses = (*rates, cost.spend)
-        debt = books.owed.get(key, _NO_DEBT)
-        found.accounts.append(
-            Account(
-                key,
-                user_id,
-                held.plan_id,
-                uses,
-                limits,
-                levels_of(uses, limits, threshold),
-                cost.now + held.fees,
-                cost.projected + held.projected_fees,
-                debt.owed,
-                debt.overdue,
-                debt.since,
-                books.credits.get(key, 0),
-                books.suspended.get(key),
-            )
-        )
-    return found
+
+
+def _account(  # noqa: PLR0913, PLR0917 - what an account is made of
+    key: int, user_id: str, costing: _Costing, books: _Books, cost: Cost, threshold: int
+) -> Account:
+    held = costing.plans.held(books.phases.get(key, ()))
+    limits = limits_of(held.limits, books.limits.get(key, _UNLIMITED))
+    uses = (*books.uses.get(key, (_IDLE, 0))[0], cost.spend)
+    debt = books.owed.get(key, _NO_DEBT)
+    return Account(
+        key,
+        user_id,
+        held.plan_id,
+        uses,
+        limits,
+        levels_of(uses, limits, threshold),
+        cost.now + held.fees,
+        cost.projected + held.projected_fees,
+        debt.owed,
+        debt.overdue,
+        debt.since,
+        books.credits.get(key, 0),
+        books.suspended.get(key),
+    )
 
 
 def _phases(tx: Transaction, period: Period, keys: Sequence[int] | None) -> dict[int, list[Phase]]:
@@ -152,10 +157,11 @@ class _Costing:
         ]
         self._places = {slot.start: place for place, slot in enumerate(self._slots)}
 
-    def by_session(self, key: int, rates: Rates, books: _Books) -> Cost:
+    def by_session(self, key: int, books: _Books) -> Cost:
         """Return what a user's sessions cost, as far as they are charged for as such."""
         if self.mode == "subscription" or (self.mode == "hybrid" and self._holds(key, books)):
             return _FREE
+        rates, _ = books.uses.get(key, (_IDLE, 0))
         past = [sums.get(key, _IDLE) for sums in books.accrued]
         if rates == _IDLE and not any(map(any, past)):
             return _FREE

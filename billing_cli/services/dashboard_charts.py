@@ -119,7 +119,7 @@ def _of_users(found: Sequence[Account], currency: str) -> Iterator[dict[str, obj
         total = format_minor(sum(one.overdue for one in overdue), currency)
         oldest = min(one.overdue_since or 0 for one in overdue)
         text = f"overdue with {total} {currency}, since {format_instant(oldest)[:10]}"
-        yield _item(OVERDUE, CRITICAL, overdue, text, "billing invoice list --status overdue")
+        yield _item(OVERDUE, CRITICAL, overdue, text, "billing dashboard --status overdue")
     for level, severity, text in (
         (EXCEEDED, CRITICAL, "over a limit"),
         (WARNING, NOTICE, "near a limit"),
@@ -151,7 +151,7 @@ def _of_everyone(
 ) -> Iterator[dict[str, object]]:
     """Yield what is about no user in particular."""
     found = store.troubles(tx, now - RECENT_SECONDS, now)
-    if metered is None or now - metered > FAR_BEHIND_SECONDS:
+    if found.ran and (metered is None or now - metered > FAR_BEHIND_SECONDS):
         since = "nothing yet" if metered is None else f"until {format_instant(metered)}"
         yield _note(
             "metering", CRITICAL, 1, f"metering is far behind: {since}", "billing meter run"
@@ -180,7 +180,7 @@ def _of_everyone(
         text = f"{found.rejected:,} {noun} rejected"
         yield _note("rejected_events", NOTICE, found.rejected, text, "billing meter rejected list")
     last = history.calendar.containing(history.calendar.containing(now).start - 1)
-    if store.is_unbilled(tx, last.start, last.end):
+    if store.is_unbilled(tx, last.start, last.end, history.mode_of(last.start)):
         text = f"the period {last.name} is over and not closed"
         yield _note("invoices", NOTICE, 1, text, "billing invoice generate --finalize")
 

@@ -54,14 +54,13 @@ _MOVES = (
 class Troubles(NamedTuple):
     """What somebody should look at, whoever it is about.
 
-    ``failed`` and ``unmatched`` are payments, ``pending`` sessions with events that timelines do
-    not know yet.
+    ``failed`` and ``unmatched`` are payments; ``ran`` is 1 where any session ever ran.
     """
 
     failed: int
     unmatched: int
     rejected: int
-    pending: int
+    ran: int
 
 
 def by_month(tx: Transaction, only: Only, edges: Sequence[int]) -> list[tuple[int, int]]:
@@ -169,7 +168,7 @@ def _moves(
 
 
 def troubles(tx: Transaction, since: int, at: int) -> Troubles:
-    """Return what went wrong in ``(since, at]``, and what still waits."""
+    """Return what went wrong in ``(since, at]``, and what waits for somebody."""
     row = tx.row(
         "SELECT (SELECT COUNT(*) FROM billing_payments p WHERE "
         "(p.status = 'failed' AND p.received_at > ? AND p.received_at <= ?) OR "
@@ -177,19 +176,24 @@ def troubles(tx: Transaction, since: int, at: int) -> Troubles:
         "(SELECT COUNT(*) FROM billing_payments p WHERE p.status = 'unmatched' "
         "AND p.created_at <= ?), "
         "(SELECT COUNT(*) FROM billing_rejected_lines r WHERE r.rejected_at <= ?), "
-        "(SELECT COUNT(*) FROM billing_pending_sessions)",
+        "(SELECT COUNT(*) FROM (SELECT 1 AS found FROM billing_segments LIMIT 1) g)",
         *(since, at, since, at, at, at),
     )
     return Troubles(*(row or (0, 0, 0, 0)))
 
 
-def is_unbilled(tx: Transaction, start: int, end: int) -> bool:
-    """Tell whether anything ran, or a plan was held, in a period that nobody has closed."""
+def is_unbilled(tx: Transaction, start: int, end: int, mode: str) -> bool:
+    """Tell whether there may be something to bill in a period that nobody has closed.
+
+    That is where anything ran, or a plan was held, if in the billing mode it can cost something.
+    """
     closed = tx.row("SELECT 1 FROM billing_closed_periods WHERE period_start = ?", start)
     if closed is not None:
         return False
     ran = tx.row(
-        "SELECT 1 FROM billing_segments g WHERE g.end_second > ? AND +g.start_second < ? LIMIT 1",
+        # Events that timelines do not know yet may be of any time.
+        "SELECT 1 FROM billing_segments g WHERE g.end_second > ? AND +g.start_second < ? "
+        "UNION ALL SELECT 1 FROM billing_pending_sessions LIMIT 1",
         start,
         end,
     )
@@ -199,4 +203,4 @@ def is_unbilled(tx: Transaction, start: int, end: int) -> bool:
         start,
         end,
     )
-    return ran is not None or held is not None
+    return (ran is not None and mode != "subscription") or (held is not None and mode != "usage")
