@@ -192,7 +192,10 @@ def test_ten_find_a_new_database(copies: Copies, forked: Processes, file: Path) 
         for command in (on, alone):
             command("meter", "ingest", file).ok()
             command("meter", "run").ok()
-        assert_same(contents(url), contents(other))
+        found, wanted = contents(url), contents(other)
+        # Which periods to look at again depends on what was metered before all had come in.
+        del found["restatements"], wanted["restatements"]
+        assert_same(found, wanted)
         on("db", "check").ok()
 
 

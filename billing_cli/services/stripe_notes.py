@@ -10,6 +10,7 @@ from billing_cli.pricing.stripe_amounts import from_stripe, to_stripe
 from billing_cli.services.stripe_requests import Answer, Wish
 from billing_cli.services.stripe_run import Change, Run
 from billing_cli.store import stripe_invoices, stripe_links
+from billing_cli.store import stripe_requests as requests
 from billing_cli.store.stripe_links import CREDIT_NOTE, REFUND, Link
 
 if TYPE_CHECKING:
@@ -134,7 +135,12 @@ def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> list[Link]:
     same: list[Link] = []
     with run.account.uow.reading() as tx:
         given = _given(tx, found)
+        known = requests.last_of(tx, [f"credit-note/{one.id}" for one in found])
+    # Of these an earlier run has sent a note and not heard of it: it is asked for again.
+    sent = {target for (target, _), row in known.items() if row.finished_at is None}
     for one in found:
+        if f"credit-note/{one.id}" in sent:
+            continue
         refunds = {refund for _, refund in given.get(one.id, ()) if refund is not None}
         if not refunds:
             continue

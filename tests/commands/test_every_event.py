@@ -8,7 +8,12 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
+from billing_cli.pricing.instants import parse_instant
 from billing_cli.pricing.notices import TYPES
+from billing_cli.store import outbox, users
+from billing_cli.store.engine import open_engine
+from billing_cli.store.outbox import Notice
+from billing_cli.store.unit_of_work import UnitOfWork
 from tests.commands.support import session, take_in
 from tests.commands.test_sinks import MAIL_SECRET, deliver, mail
 from tests.servers import MailServer, ca_file, mail_server
@@ -89,11 +94,28 @@ def live(run: Invoke, server: MailServer) -> None:
     run("invoice", "void", "INV-2025-000002", "--reason", "wrong", at="2025-03-03T00:00:00Z").ok()
 
 
+def tell_of_stripe(run: Invoke) -> None:
+    """Tell of what only Stripe makes happen; that it is told so is shown beside the stand-in."""
+    moment = parse_instant("2025-03-04T00:00:00Z")[0]
+    about = {"payment_id": 1, "user_id": "ann", "amount": "5.00", "currency": "USD"}
+    with UnitOfWork(open_engine(run.database)) as uow, uow.batch() as tx:
+        key = users.key_of(tx, "ann")
+        found = [
+            Notice(kind, kind, key, "ann", moment, {**about, **more})
+            for kind, more in (
+                ("billing.payment.disputed", {"reason": "fraudulent", "status": "needs_response"}),
+                ("billing.refund.failed", {"status": "failed"}),
+            )
+        ]
+        outbox.tell(tx, found, moment)
+
+
 def test_every_type_is_told_as_its_schema_says_and_can_be_mailed(
     sqlite_invoke: Invoke, server: MailServer
 ) -> None:
     run = sqlite_invoke
     live(run, server)
+    tell_of_stripe(run)
     told = run("events", "replay", "--since", "2000-01-01T00:00:00Z", "-o", "jsonl").ok()
     events = [json.loads(line) for line in told.stdout.splitlines()]
     assert {event["type"] for event in events} == set(TYPES)
