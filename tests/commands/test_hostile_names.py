@@ -50,6 +50,7 @@ COMMANDS = [
     ["meter", "sessions"],
     ["meter", "anomalies"],
     ["usage", "--period", "2025-01", "--by", "session"],
+    ["dashboard", "--sort=cost"],
 ]
 
 
@@ -160,6 +161,7 @@ def test_a_terminal_is_sent_nothing_of_theirs(sqlite_billing: Billing) -> None:
         ["meter", "sessions"],
         ["meter", "show", f"S{NAMES[1]}"],
         ["usage", f"--user={NAMES[1]}x"],
+        ["dashboard", "--limit=20"],
     ):
         printed = on_terminal(sqlite_billing, *command)
         assert not UNSAFE & set(printed), command
