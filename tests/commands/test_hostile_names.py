@@ -54,6 +54,7 @@ COMMANDS = [
     ["meter", "sessions"],
     ["meter", "anomalies"],
     ["usage", "--period", "2025-01", "--by", "session"],
+    ["dashboard", "--sort=cost"],
 ]
 
 
@@ -191,6 +192,7 @@ def test_a_terminal_is_sent_nothing_of_theirs(sqlite_invoke: Invoke, programs: P
         ["meter", "sessions"],
         ["meter", "show", f"S{NAMES[1]}"],
         ["usage", f"--user={NAMES[1]}x"],
+        ["dashboard", "--limit=20"],
     ):
         printed = on_terminal(programs / "billing", sqlite_invoke, *command)
         assert not UNSAFE & set(printed), command
