@@ -65,14 +65,18 @@ def metadata(**values: object) -> dict[str, str]:
 
 
 def customer(profile: Profile, *, update: bool) -> CustomerCreateParams:
-    """Return a customer; an update empties what is not known any more."""
+    """Return a customer; an update empties an address that is not known any more.
+
+    An email address or a language Stripe does not take back: it may only become another.
+    """
     lines = [line.strip() for line in (profile.address or "").splitlines() if line.strip()]
     given: dict[str, Any] = {
         "name": (profile.name or profile.user_id)[:_MOST_IN_A_NAME],
-        "email": profile.email or "",
         "address": {"line1": lines[0], "line2": ", ".join(lines[1:])} if lines else "",
         "metadata": metadata(user=profile.user_id),
     }
+    if profile.email:
+        given["email"] = profile.email
     if profile.language:
         given["preferred_locales"] = [profile.language]
     if not update:

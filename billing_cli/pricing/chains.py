@@ -29,6 +29,19 @@ def continued(phases: Sequence[Phase], added: Phase) -> list[Phase]:
     return [*phases, added._replace(first=False)]
 
 
+def outside(phase: Phase, spans: Iterable[tuple[int, int]]) -> list[Phase]:
+    """Return what there is of a phase outside of spans ``[start, end)``, in order."""
+    parts = [phase]
+    for start, end in spans:
+        parts = [
+            part._replace(start=low, end=high)
+            for part in parts
+            for low, high in ((part.start, min(part.end, start)), (max(part.start, end), part.end))
+            if low < high
+        ]
+    return parts
+
+
 def difference(before: Sequence[Phase], after: Sequence[Phase]) -> tuple[int, int] | None:
     """Return ``(start, end)`` of what two lists of a user's phases say differently, or None.
 

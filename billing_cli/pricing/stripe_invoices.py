@@ -67,8 +67,8 @@ class Invoice:
 
     ``payments_complete`` and ``lines_complete`` are False if there may be more than are here:
     then the rest has to be listed. ``paid_out_of_band`` is None in new versions, which leave it
-    out. ``tax`` is the sum of all taxes, those inside the prices too. A deleted invoice has an id
-    and nothing else.
+    out. ``credited`` is what credit notes took off before it was paid. ``tax`` is the sum of all
+    taxes, those inside the prices too. A deleted invoice has an id and nothing else.
     """
 
     id: str
@@ -82,6 +82,7 @@ class Invoice:
     amount_due: int
     amount_paid: int
     amount_remaining: int
+    credited: int
     subscription: str | None
     created: int
     finalized_at: int | None
@@ -140,6 +141,7 @@ def read_invoice(obj: object) -> Invoice:
         amount_due=amount(invoice, "amount_due"),
         amount_paid=amount(invoice, "amount_paid"),
         amount_remaining=_remaining(invoice),
+        credited=amount(invoice, "pre_payment_credit_notes_amount"),
         subscription=reference(at(invoice, "parent", "subscription_details", "subscription"))
         or reference(invoice.get("subscription")),
         created=instant(invoice.get("created")) or 0,

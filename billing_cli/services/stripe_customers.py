@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Any
 from billing_cli.gateway import stripe_parameters as parameters
 from billing_cli.gateway.stripe_errors import StripeRefusalError
 from billing_cli.gateway.stripe_parameters import Profile
+from billing_cli.pricing.stripe_events import read_event
 from billing_cli.pricing.stripe_objects import Customer, read_customer
 from billing_cli.services.stripe_requests import Answer, Sender, Wish
 from billing_cli.services.stripe_run import Change, Run
-from billing_cli.store import stripe_links
+from billing_cli.store import stripe_events, stripe_links
 from billing_cli.store.stripe_links import CUSTOMER, Link
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Container, Iterator, Mapping, Sequence
 
     from billing_cli.services.stripe_access import Account
     from billing_cli.store.stripe_links import LinkedUser
@@ -77,6 +78,7 @@ def _page(run: Run, users: Sequence[LinkedUser], known: Mapping[str, Customer]) 
     if adopted:
         with run.account.uow.batch() as tx:
             stripe_links.put(tx, adopted)
+            _reopen(tx, {link.stripe_id for link in adopted})
 
     def record(tx: Transaction, answer: Answer) -> None:
         _record(tx, by_target[answer.wish.target], answer)
@@ -92,6 +94,17 @@ def _page(run: Run, users: Sequence[LinkedUser], known: Mapping[str, Customer]) 
 
     for answer in run.sender.send(wishes, record, still):
         run.tell(_change(answer.wish, by_target[answer.wish.target]), answer.problem)
+
+
+def _reopen(tx: Transaction, customers: Container[str]) -> None:
+    """Have worked off what came about customers before they were known to be users."""
+    waiting = [
+        event
+        for event, payload in stripe_events.of_strangers(tx, stripe_links.NOT_OURS)
+        # A thin event does not say whose it is.
+        if (about := read_event(json.loads(payload)).customer) is None or about in customers
+    ]
+    stripe_events.reopen(tx, waiting)
 
 
 def _customer_in(known: Mapping[str, Link], user: LinkedUser) -> str:

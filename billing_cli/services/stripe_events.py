@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from billing_cli.services.stripe_access import Account
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
-WEBHOOK, POLLED, LISTED = "webhook", "poll", "list"
+WEBHOOK, POLLED = "webhook", "poll"
 # Stripe keeps events for thirty days.
 _KEPT_SECONDS = 29 * 86_400
 # Events may be listed a little after later ones: the last minutes are read again.
@@ -236,7 +236,7 @@ def _list_all(account: Account, since: int) -> int:
             with account.uow.batch() as tx:
                 known = stripe_links.by_stripe_ids(tx, CUSTOMER, _customers_of(page))
                 rows = [
-                    _listed(kind, one, account.now)
+                    store.listed_as(kind, str(one["id"]), "", account.now, one.get("created"))
                     for one in page
                     if reference(one.get("customer")) in known
                 ]
@@ -252,26 +252,6 @@ def _list_all(account: Account, since: int) -> int:
 def _customers_of(page: Sequence[Mapping[str, Any]]) -> list[str]:
     found = {reference(one.get("customer")) for one in page}
     return sorted(one for one in found if one is not None)
-
-
-def _listed(kind: str, found: Mapping[str, Any], now: int) -> EventRow:
-    """Return that an object exists as an event; it tells of a state, once."""
-    return EventRow(
-        seq=0,
-        id=f"list/{kind}/{found['id']}/{now}",
-        type=f"list.{kind}",
-        created=int(found.get("created") or now),
-        api_version=None,
-        source=LISTED,
-        object_kind=kind,
-        object_id=str(found["id"]),
-        state=PENDING,
-        reason=None,
-        attempts=0,
-        received_at=now,
-        worked_at=None,
-        payload="{}",
-    )
 
 
 def coming(account: Account) -> list[tuple[str, str]]:

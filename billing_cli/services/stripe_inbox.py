@@ -89,8 +89,9 @@ def _one(account: Account, waiting: Waiting, worked: Worked) -> bool:
         raise UnavailableError(
             str(error), "run it again later: what is left is worked off then"
         ) from error
-    except (BillingError, StripeRefusalError, ValueError) as error:
-        reason = str(error)
+    except Exception as error:  # noqa: BLE001 - whatever is wrong with one, the others go on
+        is_told = isinstance(error, BillingError | StripeRefusalError | ValueError)
+        reason = str(error) if is_told else f"{type(error).__name__}: {error}"
         with account.uow.batch() as tx:
             stripe_events.finish(tx, waiting.events, FAILED, reason, account.now)
         worked.failures.append(Failure(waiting.kind, waiting.id, reason))
@@ -146,6 +147,6 @@ def _bare_payment(tx: Transaction, account: Account, found: Found) -> str | None
     customer = found.money.intent.customer
     user = None if customer is None else stripe_links.user_of(tx, customer)
     if user is None:
-        return "its customer is none of our users"
+        return stripe_links.NOT_OURS
     stripe_payments.apply(tx, account, found.money, Owner(user, None))
     return None

@@ -21,7 +21,7 @@ from billing_cli.services.stripe_wishes import OPERATIONS, Gathered, wish
 from billing_cli.store import invoices, stripe_invoices, stripe_links, stripe_requests
 from billing_cli.store import stripe_state as state
 from billing_cli.store.stripe_invoices import StripeInvoiceRow
-from billing_cli.store.stripe_links import CUSTOMER
+from billing_cli.store.stripe_links import CUSTOMER, INVOICE
 from billing_cli.store.stripe_state import Seen
 
 if TYPE_CHECKING:
@@ -79,6 +79,7 @@ def send(run: Run) -> None:
             return
         last = pairs[-1].invoice.id
         _make_customers(run, pairs)
+        _look_for_numbers(run, pairs)
         _go_on(run, [pair.invoice.id for pair in pairs], _MAKING)
         run.advance(len(pairs))
 
@@ -93,6 +94,21 @@ def _make_customers(run: Run, pairs: Sequence[Pair]) -> None:
     missing = {key for key in keys if str(key) not in known}
     if missing:
         stripe_customers.sync(run, sorted(missing))
+
+
+def _look_for_numbers(run: Run, pairs: Sequence[Pair]) -> None:
+    """Look at what Stripe has of the numbers of invoices that are about to be made."""
+    if run.dry:
+        return
+    numbers = [
+        pair.invoice.invoice_number or ""
+        for pair in pairs
+        if pair.there is None or pair.there.stripe_id is None
+    ]
+    with run.account.uow.reading() as tx:
+        known = stripe_links.by_local_ids(tx, INVOICE, sorted(numbers))
+    for link in known.values():
+        stripe_inbox.refresh(run.account, "invoice", link.stripe_id)
 
 
 def _go_on(run: Run, ids: Sequence[int], allowed: Container[str]) -> None:
@@ -131,11 +147,14 @@ def _gather(run: Run, ids: Sequence[int], allowed: Container[str]) -> Gathered:
         }
         to_fill = [number for number, step in found.items() if step == steps.FILL]
         keys = sorted({str(pairs[number].invoice.user_key) for number in found})
+        new = [number for number, step in found.items() if step == steps.CREATE]
+        names = sorted(pairs[number].invoice.invoice_number or "" for number in new)
         return Gathered(
             pairs,
             found,
             invoices.lines_of_all(tx, to_fill) if to_fill else {},
             stripe_links.by_local_ids(tx, CUSTOMER, keys) if keys else {},
+            stripe_links.by_local_ids(tx, INVOICE, names) if names else {},
         )
 
 
@@ -247,12 +266,16 @@ def _record(tx: Transaction, run: Run, pair: Pair, answer: Answer) -> str | None
     if answer.wish.operation == "payment_record.report":
         return None
     found = read_invoice(answer.result)
-    there = there or StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
+    there = there or _nothing(row)
     if answer.wish.operation == "invoice.create":
         there = there._replace(stage=steps.CREATED)
     stand = stripe_mirror.standing(run.account, there, found)
     if answer.wish.operation == "invoice.add_lines":
-        stand = stand._replace(stage=steps.FILLED)
+        if found.status == steps.VOIDED and row.status != states.VOID:
+            # Not the draft that was just asked for, but what an old key has brought back.
+            stripe_invoices.put(tx, [_nothing(row)])
+            return None
+        stand = stand._replace(stage=steps.FILLED if found.status == steps.DRAFT else steps.FINAL)
         total = from_stripe(found.total, row.currency)
         if total != row.total:
             problem = _unlike(row, total)
@@ -260,11 +283,16 @@ def _record(tx: Transaction, run: Run, pair: Pair, answer: Answer) -> str | None
             stripe_invoices.put(tx, [stand._replace(stage=steps.ODD, problem=problem)])
             return problem
     if answer.wish.operation == "invoice.delete" and row.status != states.VOID:
-        stand = StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
+        stand = _nothing(row)
     seen = Seen("invoice", found.id, run.tickets, found.status)
     if state.is_newest(tx, seen, run.account.now) or found.status == steps.DRAFT:
         stripe_invoices.put(tx, [stand])
     return None
+
+
+def _nothing(row: InvoiceRow) -> StripeInvoiceRow:
+    """Return that Stripe has nothing of an invoice."""
+    return StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
 
 
 def _unlike(row: InvoiceRow, total: int) -> str:

@@ -9,12 +9,22 @@ from billing_cli.errors import ConflictError
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing import stripe_steps as steps
 from billing_cli.pricing.stripe_amounts import from_stripe
-from billing_cli.services import invoice_life, settlement, stripe_payments
+from billing_cli.services import credit_notes as note_service
+from billing_cli.services import invoice_life, settlement, stripe_adoption, stripe_payments
 from billing_cli.services.stripe_payments import Money, Owner
-from billing_cli.store import invoices, outbox, stripe_invoices, stripe_links, stripe_requests
+from billing_cli.store import (
+    credit_notes,
+    invoices,
+    outbox,
+    stripe_invoices,
+    stripe_links,
+    stripe_requests,
+    subscriptions,
+)
 from billing_cli.store import stripe_state as state
 from billing_cli.store.invoice_rows import InvoiceRow, LineRow
 from billing_cli.store.stripe_invoices import StripeInvoiceRow
+from billing_cli.store.stripe_links import CREDIT_NOTE, Link
 from billing_cli.store.stripe_state import Seen
 
 if TYPE_CHECKING:
@@ -44,14 +54,9 @@ def apply(tx: Transaction, account: Account, fetched: Fetched, ticket: int) -> s
     ``ticket`` was taken before it was fetched: what is older than what is known has no effect.
     """
     found = fetched.invoice
-    pair = stripe_invoices.by_stripe_id(tx, found.id)
-    if pair is None:
-        user = None if found.customer is None else stripe_links.user_of(tx, found.customer)
-        if user is None:
-            return "its customer is none of our users"
-        if found.status in {steps.DRAFT, steps.GONE}:
-            return "it is not final"
-        pair = _copy(tx, account, found, user)
+    pair = stripe_invoices.by_stripe_id(tx, found.id) or _known_now(tx, account, found)
+    if isinstance(pair, str):
+        return pair
     row, there = pair
     if there is None:
         raise LookupError(found.id)
@@ -68,11 +73,43 @@ def apply(tx: Transaction, account: Account, fetched: Fetched, ticket: int) -> s
     return None
 
 
+def _known_now(tx: Transaction, account: Account, found: Invoice) -> Pair | str:
+    """Have an invoice be in the books; return why it is none of ours, if it is not."""
+    user = _user(tx, found)
+    if user is None:
+        return stripe_links.NOT_OURS
+    if found.status in {steps.DRAFT, steps.GONE}:
+        return "it is not final"
+    if not _is_of_ours(account, found):
+        return _copy(tx, account, found, user)
+    return stripe_adoption.adopt(tx, found, user[0])
+
+
+def _user(tx: Transaction, found: Invoice) -> tuple[int, str] | None:
+    """Return whose an invoice is; a customer who was deleted is known by the subscription."""
+    user = None if found.customer is None else stripe_links.user_of(tx, found.customer)
+    if user is None and found.subscription is not None:
+        row = subscriptions.by_stripe_id(tx, found.subscription)
+        user = None if row is None else (row.user_key, row.user_id)
+    return user
+
+
+def _is_of_ours(account: Account, found: Invoice) -> bool:
+    """Tell whether an invoice was sent from here once.
+
+    What is made from one of ours in the dashboard has its metadata, but a number of Stripe's.
+    """
+    prefix = f"{account.settings.values.invoice_prefix}-"
+    return "billing_invoice" in found.metadata and (found.number or "").startswith(prefix)
+
+
 def _follow(tx: Transaction, account: Account, fetched: Fetched, row: InvoiceRow) -> None:
     """Do here what somebody did on Stripe, besides paying."""
     if fetched.invoice.status == steps.VOIDED:
         _void(tx, row, account.now)
-    elif fetched.invoice.status == steps.PAID and row.status in {states.SENT, states.OVERDUE}:
+        return
+    row = _credited(tx, account, fetched.invoice, row)
+    if fetched.invoice.status == steps.PAID and row.status in {states.SENT, states.OVERDUE}:
         _paid(tx, account, fetched, row)
 
 
@@ -85,7 +122,12 @@ def standing(account: Account, there: StripeInvoiceRow, found: Invoice) -> Strip
         stage=steps.FINAL if is_final else there.stage,
         status=steps.GONE if found.deleted else found.status,
         remaining=from_stripe(found.amount_remaining, currency) if is_final else 0,
-        collects=int(found.auto_advance or found.status != steps.OPEN),
+        # Once it is Stripe's to collect it stays so: when Stripe gives up it does not begin again.
+        collects=int(
+            (there.stage == steps.FINAL and there.collects > 0)
+            or found.auto_advance
+            or found.status != steps.OPEN
+        ),
         url=found.hosted_invoice_url,
         problem=None,
     )
@@ -108,10 +150,28 @@ def _paid(tx: Transaction, account: Account, fetched: Fetched, row: InvoiceRow) 
     through = sum(
         payment.amount_paid for payment in fetched.invoice.payments if payment.status == "paid"
     )
-    elsewhere = fetched.invoice.total - through
+    elsewhere = fetched.invoice.total - fetched.invoice.credited - through
     if elsewhere > 0:
         amount = from_stripe(elsewhere, fetched.invoice.currency)
         stripe_payments.paid_there(tx, account, fetched.invoice.id, row, amount)
+
+
+def _credited(tx: Transaction, account: Account, found: Invoice, row: InvoiceRow) -> InvoiceRow:
+    """Follow what somebody took off an invoice on Stripe by a credit note there."""
+    if row.status not in {states.SENT, states.OVERDUE} or not found.credited:
+        return row
+    known = credit_notes.of_invoice(tx, row.id)
+    here = sum(note.applied for note in known if note.voided_at is None)
+    left = note_service.left_of(tx, row)
+    missing = min(from_stripe(found.credited, row.currency) - here, row.due, left.total)
+    if missing <= 0:
+        return row
+    wanted = note_service.Wanted(note_service.total_parts(row, missing, left), "Credited on Stripe")
+    note = note_service.issue(tx, account.history, row, wanted, account.now)
+    # It is there already.
+    link = Link(CREDIT_NOTE, str(note.id), f"{found.id}/{note.id}", "")
+    stripe_links.put(tx, [link])
+    return _again(tx, row)
 
 
 def _void(tx: Transaction, row: InvoiceRow, now: int) -> None:
@@ -189,7 +249,7 @@ def _span(found: Invoice) -> tuple[int, int]:
 def _lines(found: Invoice, number: int, user_key: int, start: int, end: int) -> list[LineRow]:
     """Return the lines, and one more where they are not what Stripe asks for."""
     said = [(line.description or "Stripe", line.amount) for line in found.lines]
-    rest = found.amount_due - found.tax - sum(amount for _, amount in said)
+    rest = found.amount_due + found.credited - found.tax - sum(amount for _, amount in said)
     if rest:
         said.append((_BALANCE, rest))
     return [

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from billing_cli.gateway import stripe_parameters as parameters
 from billing_cli.pricing.money import format_minor
-from billing_cli.pricing.stripe_amounts import from_stripe, to_stripe
+from billing_cli.pricing.stripe_amounts import to_stripe
+from billing_cli.services import stripe_inbox
 from billing_cli.services.stripe_requests import Answer, Wish
 from billing_cli.services.stripe_run import Change, Run
-from billing_cli.store import stripe_invoices, stripe_links
-from billing_cli.store import stripe_requests as requests
+from billing_cli.store import stripe_invoices, stripe_links, stripe_requests
 from billing_cli.store.stripe_links import CREDIT_NOTE, REFUND, Link
 
 if TYPE_CHECKING:
@@ -95,13 +95,9 @@ def _send_notes(
     found: Sequence[NoteToSend],
     given: Mapping[int, list[tuple[int, str | None]]],
 ) -> None:
-    by_target = {f"credit-note/{one.id}": one for one in found}
     if not run.dry:
-        there = _on_stripe(run, found)
-        with run.account.uow.batch() as tx:
-            stripe_links.put(tx, there)
-        linked = {link.local_id for link in there}
-        by_target = {key: one for key, one in by_target.items() if str(one.id) not in linked}
+        found = _unlinked(run, found)
+    by_target = {f"credit-note/{one.id}": one for one in found}
     wishes = []
     for target, one in by_target.items():
         try:
@@ -117,14 +113,45 @@ def _send_notes(
         if answer.result is not None:
             one = by_target[answer.wish.target]
             stripe_links.put(tx, [Link(CREDIT_NOTE, str(one.id), str(answer.result["id"]), "")])
-            _lower(tx, one, answer.result)
 
     def still(tx: Transaction) -> set[str]:
         done = stripe_links.by_local_ids(tx, CREDIT_NOTE, [str(one.id) for one in found])
         return {target for target, one in by_target.items() if str(one.id) not in done}
 
     for answer in run.sender.send(wishes, record, still):
-        run.tell(_note_change(by_target[answer.wish.target]), answer.problem)
+        one = by_target[answer.wish.target]
+        _look_at_rest(run, one, answer)
+        run.tell(_note_change(one), answer.problem)
+
+
+def _look_at_rest(run: Run, one: NoteToSend, answer: Answer) -> None:
+    """See how much Stripe asks for once a note has taken something off."""
+    if answer.result is not None and one.remaining:
+        stripe_inbox.refresh(run.account, "invoice", one.invoice)
+
+
+def _unlinked(run: Run, found: Sequence[NoteToSend]) -> list[NoteToSend]:
+    """Link the notes that are there, and return the others."""
+    there = _on_stripe(run, found)
+    with run.account.uow.batch() as tx:
+        stripe_links.put(tx, there)
+        _close_requests(tx, there, run.account.now)
+    linked = {link.local_id for link in there}
+    return [one for one in found if str(one.id) not in linked]
+
+
+def _close_requests(tx: Transaction, there: Sequence[Link], now: int) -> None:
+    """Close requests without an answer for notes that were found there."""
+    made = {f"credit-note/{link.local_id}": link.stripe_id for link in there}
+    known = stripe_requests.last_of(tx, sorted(made))
+    stripe_requests.finish(
+        tx,
+        [
+            (now, made[row.target], None, row.idempotency_key)
+            for row in known.values()
+            if row.finished_at is None
+        ],
+    )
 
 
 def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> list[Link]:
@@ -135,7 +162,7 @@ def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> list[Link]:
     same: list[Link] = []
     with run.account.uow.reading() as tx:
         given = _given(tx, found)
-        known = requests.last_of(tx, [f"credit-note/{one.id}" for one in found])
+        known = stripe_requests.last_of(tx, [f"credit-note/{one.id}" for one in found])
     # Of these an earlier run has sent a note and not heard of it: it is asked for again.
     sent = {target for (target, _), row in known.items() if row.finished_at is None}
     for one in found:
@@ -152,12 +179,14 @@ def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> list[Link]:
 
 
 def _note(run: Run, target: str, one: NoteToSend, given: Sequence[tuple[int, str | None]]) -> Wish:
-    refunds = [
-        (refund, to_stripe(amount, one.currency))
+    # The further parts of a refund, which have a stroke, are about other invoices' payments.
+    theirs = [
+        (refund, amount)
         for amount, refund in given
-        if refund is not None and refund.startswith(("re_", "pyr_"))
+        if refund is not None and refund.startswith(("re_", "pyr_")) and "/" not in refund
     ]
-    through = sum(amount for amount, refund in given if refund is not None)
+    refunds = [(refund, to_stripe(amount, one.currency)) for refund, amount in theirs]
+    through = sum(amount for _, amount in theirs)
     # What became a credit here, or went back by other ways, is no money of Stripe's; nor is what
     # it does not ask for any more.
     elsewhere = one.amount - min(one.applied, one.remaining) - through
@@ -176,12 +205,3 @@ def _note(run: Run, target: str, one: NoteToSend, given: Sequence[tuple[int, str
 def _note_change(one: NoteToSend) -> Change:
     amount = format_minor(one.amount, one.currency)
     return Change("credit note", "create", "stripe", one.user_id, one.number, amount)
-
-
-def _lower(tx: Transaction, one: NoteToSend, made: Mapping[str, Any]) -> None:
-    """Keep that Stripe asks for less of an invoice by what a note took off."""
-    pair = stripe_invoices.by_stripe_id(tx, one.invoice)
-    taken = made.get("pre_payment_amount")
-    if pair is not None and pair.there is not None and isinstance(taken, int):
-        remaining = max(0, pair.there.remaining - from_stripe(taken, one.currency))
-        stripe_invoices.put(tx, [pair.there._replace(remaining=remaining)])

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 PAID_THERE = "stripe"
 # What of a refund has left the account, or is on its way.
 _REFUNDED = {"succeeded", "pending", "requires_action"}
+# Money that is here, whether it is known what for or not.
+_HERE = {SUCCEEDED, UNMATCHED}
 _FAILED_REFUNDS = {"failed", "canceled"}
 
 
@@ -63,7 +65,7 @@ def apply(tx: Transaction, account: Account, money: Money, owner: Owner) -> None
         payment = _succeeded(tx, account, intent, payment, owner)
     elif intent.failure_code or intent.failure_message:
         _failed(tx, account, intent, payment, owner)
-    if payment is None or payment.status in {FAILED, UNMATCHED}:
+    if payment is None or payment.status == FAILED:
         return
     for refund in money.refunds:
         _refunded(tx, account, payment.id, refund)
@@ -150,8 +152,10 @@ def _failed(
         incoming = _incoming(account, intent, _amount(account, intent.amount, intent.currency))
         rows = [] if owner.invoice is None else [owner.invoice]
         service.fail(tx, incoming, owner.user, rows, reason, now, attempt)
-    elif payment.status == SUCCEEDED:
-        _reverse(tx, account, payment, payment.amount, reason)
+    elif payment.status in _HERE:
+        returned = f"{intent.id}:returned"
+        if not stripe_links.by_stripe_ids(tx, REFUND, [returned]):
+            _reverse(tx, account, payment, payment.amount, reason, returned)
     elif payment.status == FAILED:
         again = payment._replace(reason=reason, failure_code=intent.failure_code)
         payments.rewrite(tx, again)
@@ -165,12 +169,12 @@ def _refunded(tx: Transaction, account: Account, payment_id: int, refund: Refund
         _tell_refund_failed(tx, account, service.require(tx, payment_id), refund)
     if refund.status not in _REFUNDED or known:
         return
-    ours = refund.metadata.get("billing_refund")
-    if ours is not None and refund.metadata.get("billing_installation") == account.installation:
+    payment = service.require(tx, payment_id)
+    ours = _own_refund(tx, account, payment, refund)
+    if ours is not None:
         stripe_links.put(tx, [Link(REFUND, ours, refund.id, "")])
         return
-    payment = service.require(tx, payment_id)
-    if payment.status != SUCCEEDED:
+    if payment.status not in _HERE:
         return
     reason = f"Refunded on Stripe{': ' + refund.reason if refund.reason else ''}"
     _give_back(
@@ -182,6 +186,23 @@ def _refunded(tx: Transaction, account: Account, payment_id: int, refund: Refund
         refund.id,
         with_note=True,
     )
+
+
+def _own_refund(
+    tx: Transaction, account: Account, payment: PaymentRow, refund: Refund
+) -> str | None:
+    """Return which of the refunds recorded here one of Stripe's is, if it is one.
+
+    It may say the number of one that a restored backup does not have, or has given to another.
+    """
+    said = refund.metadata.get("billing_refund")
+    if said is None or refund.metadata.get("billing_installation") != account.installation:
+        return None
+    amount = _amount(account, refund.amount, refund.currency)
+    is_here = any(
+        str(one.id) == said and one.amount == amount for one in payments.refunds_of(tx, payment.id)
+    )
+    return said if is_here and said not in stripe_links.by_local_ids(tx, REFUND, [said]) else None
 
 
 def _tell_refund_failed(
@@ -214,7 +235,7 @@ def _disputed(tx: Transaction, account: Account, payment_id: int, dispute: Dispu
         _tell_disputed(tx, payment, dispute, amount, account.now)
     if not dispute.is_lost:
         return
-    if payment.status != SUCCEEDED or stripe_links.by_stripe_ids(tx, REFUND, [dispute.id]):
+    if payment.status not in _HERE or stripe_links.by_stripe_ids(tx, REFUND, [dispute.id]):
         return
     reason = f"Dispute lost{': ' + dispute.reason if dispute.reason else ''}"
     _reverse(tx, account, payment, amount, reason, dispute.id)
@@ -226,7 +247,7 @@ def _reverse(  # noqa: PLR0913, PLR0917 - what went back of what, and why
     payment: PaymentRow,
     amount: int,
     reason: str,
-    dispute: str | None = None,
+    stripe_id: str,
 ) -> None:
     """Have owed again what Stripe took back, whole or in part."""
     if amount >= payment.amount and not payment.refunded:
@@ -237,15 +258,7 @@ def _reverse(  # noqa: PLR0913, PLR0917 - what went back of what, and why
             pass
         else:
             return
-    _give_back(
-        tx,
-        account,
-        payment,
-        amount,
-        reason,
-        dispute or f"{payment.stripe_payment_intent_id}:returned",
-        with_note=False,
-    )
+    _give_back(tx, account, payment, amount, reason, stripe_id, with_note=False)
 
 
 def _give_back(  # noqa: PLR0913, PLR0917 - what went back of what, and why

@@ -11,7 +11,7 @@ import json
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.errors import ConflictError
-from billing_cli.pricing.chains import continued, cut
+from billing_cli.pricing.chains import continued, cut, outside
 from billing_cli.pricing.stripe_objects import Subscription, read_subscription
 from billing_cli.pricing.subscriptions import Phase, charged_here, plan_of
 from billing_cli.pricing.timelines import FOREVER
@@ -23,7 +23,7 @@ from billing_cli.store.stripe_links import PRICE, PRODUCT
 from billing_cli.store.subscriptions import NewSubscription
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
 
     from billing_cli.services.stripe_access import Account
     from billing_cli.store.subscriptions import SubscriptionRow
@@ -48,12 +48,14 @@ def apply(tx: Transaction, account: Account, found: Subscription) -> str | None:
     """
     if found.status in _UNBEGUN:
         return f"it is {found.status}: nothing was paid"
-    user = None if found.customer is None else stripe_links.user_of(tx, found.customer)
+    row = subscriptions.by_stripe_id(tx, found.id)
+    # One that is known ends here, too, when its customer was deleted and is known no more.
+    user = (row.user_key, row.user_id) if row else _user(tx, found)
     if user is None:
-        return "its customer is none of our users"
+        return stripe_links.NOT_OURS
     start = found.start or found.created
-    steps = list(_steps(tx, account, found, start))
-    row = subscriptions.by_stripe_id(tx, found.id) or _adopted(tx, user[0], start)
+    steps = list(_steps(tx, account, found, row, start))
+    row = row or _adopted(tx, user[0], start, _end(found))
     if row is None:
         new = NewSubscription(*user, SOURCE, account.now, start, FOREVER, steps[0].plan_id)
         # The phase is made below, in one with the others.
@@ -64,10 +66,14 @@ def apply(tx: Transaction, account: Account, found: Subscription) -> str | None:
     return None
 
 
-def _adopted(tx: Transaction, user_key: int, start: int) -> SubscriptionRow | None:
-    """Return the subscription of ours that goes over to Stripe: the one held then, or later."""
+def _user(tx: Transaction, found: Subscription) -> tuple[int, str] | None:
+    return None if found.customer is None else stripe_links.user_of(tx, found.customer)
+
+
+def _adopted(tx: Transaction, user_key: int, start: int, end: int) -> SubscriptionRow | None:
+    """Return the subscription of ours that goes over to Stripe: the first one held meanwhile."""
     held = subscriptions.phases_of(tx, [user_key]).get(user_key, [])
-    phase = next((phase for phase in held if phase.end > start), None)
+    phase = next((phase for phase in held if phase.end > start and phase.start < end), None)
     row = None if phase is None else subscriptions.by_id(tx, phase.subscription_id)
     return row if row is not None and row.stripe_subscription_id is None else None
 
@@ -87,14 +93,26 @@ def _hold(
     start = steps[0].start
     chain = cut(own, start)
     end = _end(found)
+    by_stripe = subscriptions.charged_by_stripe(tx, [key])
+    later = [
+        # Of two on Stripe the one that began later counts.
+        phase._replace(start=max(phase.start, by_stripe[phase.subscription_id]))
+        for phase in before
+        if (by_stripe.get(phase.subscription_id, 0), phase.subscription_id) > (start, row.id)
+    ]
     for step, following in zip(steps, [*(s.start for s in steps[1:]), end], strict=True):
         until = min(following, end)
         if step.start < until:
             added = Phase(key, row.id, step.start, until, step.plan_id, first=False)
-            chain = continued(chain, added)
-    _cut_others(tx, before, row.id, start)
+            for part in outside(added, [(phase.start, phase.end) for phase in later]):
+                chain = continued(chain, part)
+    spared = {row.id, *(phase.subscription_id for phase in later)}
+    others = [phase for phase in before if phase.subscription_id not in spared]
+    _cut(tx, others, (start, end), by_stripe)
     subscriptions.replace_phases(tx, row.id, chain)
     subscriptions.give_to_stripe(tx, row.id, found.id, start)
+    if own and own[-1].end > max((phase.end for phase in chain), default=start):
+        _look_again(tx, account, row, end)
     ends = found.canceled_at if end < FOREVER else None
     subscriptions.set_canceled_at(tx, row.id, ends or (end if end < FOREVER else None))
     after = subscriptions.phases_of(tx, [key]).get(key, [])
@@ -110,19 +128,44 @@ def _end(found: Subscription) -> int:
     return found.ended_at or found.cancel_at or FOREVER
 
 
-def _cut_others(tx: Transaction, phases: Sequence[Phase], number: int, start: int) -> None:
-    """End the user's other subscriptions where this one begins: one plan is held at a time."""
-    others = {phase.subscription_id for phase in phases if phase.end > start} - {number}
+def _cut(
+    tx: Transaction, phases: Sequence[Phase], span: tuple[int, int], by_stripe: Container[int]
+) -> None:
+    """Have the user hold nothing of other subscriptions in a span: one plan is held at a time.
+
+    One of ours is over then. One that Stripe bills goes on afterwards, if it is not over, too.
+    """
+    start, end = span
+    others = {phase.subscription_id for phase in phases if phase.start < end and phase.end > start}
     for other in sorted(others):
         own = [phase for phase in phases if phase.subscription_id == other]
-        subscriptions.replace_phases(tx, other, cut(own, start))
+        if other in by_stripe:
+            left = [part for phase in own for part in outside(phase, [span])]
+        else:
+            left = cut(own, start)
+        subscriptions.replace_phases(tx, other, left)
 
 
-def _steps(tx: Transaction, account: Account, found: Subscription, start: int) -> Iterator[Step]:
+def _look_again(tx: Transaction, account: Account, row: SubscriptionRow, end: int) -> None:
+    """Have the user's other subscriptions on Stripe looked at: one may go on where this ends."""
+    for listed in subscriptions.listed(tx, account.now, users=[row.user_key]):
+        other = listed.row.stripe_subscription_id
+        if other is None or listed.row.id == row.id:
+            continue
+        told = stripe_events.listed_as("subscription", other, f"{row.id}/{end}", account.now)
+        stripe_events.add(tx, [told])
+
+
+def _steps(
+    tx: Transaction, account: Account, found: Subscription, row: SubscriptionRow | None, start: int
+) -> Iterator[Step]:
     """Yield which plan was held from when on, as all events and the present state say."""
     last: str | None = None
-    told = list(_told(tx, found.id))
+    told = list(_told(tx, found.id)) or _known(tx, row, start)
     current = _plan_of(tx, found)
+    if current is None and found.ended_at is not None and told:
+        # What it was to at last matters no more: it is over.
+        current = told[-1][1]
     if current is None:
         raise ConflictError(
             f"the price of subscription {found.id} is that of no plan",
@@ -138,6 +181,18 @@ def _steps(tx: Transaction, account: Account, found: Subscription, start: int) -
         if plan_id != last:
             yield Step(start if last is None else max(at, start), plan_id)
             last = plan_id
+
+
+def _known(tx: Transaction, row: SubscriptionRow | None, start: int) -> list[tuple[int, str]]:
+    """Return what is known already of a subscription of which no event tells."""
+    if row is None or row.stripe_subscription_id is None:
+        return []
+    held = subscriptions.phases_of(tx, [row.user_key]).get(row.user_key, [])
+    return [
+        (max(phase.start, start), phase.plan_id)
+        for phase in held
+        if phase.subscription_id == row.id and phase.end > start
+    ]
 
 
 def _told(tx: Transaction, stripe_id: str) -> Iterator[tuple[int, str]]:

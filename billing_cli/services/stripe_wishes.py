@@ -38,6 +38,7 @@ class Gathered(NamedTuple):
     steps: dict[int, str]
     lines: dict[int, list[LineRow]]
     customers: dict[str, Link]
+    taken: dict[str, Link]
 
 
 def wish(run: Run, gathered: Gathered, pair: Pair, step: str) -> Wish:
@@ -69,6 +70,9 @@ def _head(run: Run, gathered: Gathered, row: InvoiceRow) -> Mapping[str, object]
     link = gathered.customers.get(str(row.user_key))
     if link is None:
         raise ValueError("its user is no customer on Stripe yet")
+    taken = gathered.taken.get(row.invoice_number or "")
+    if taken is not None:
+        raise ValueError(f"Stripe has another invoice of this number: {taken.detail}")
     for amount in (row.subtotal, row.tax, row.credits, row.total):
         to_stripe(amount, row.currency)
     now = run.account.now

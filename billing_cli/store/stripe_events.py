@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
 PENDING, DONE, IGNORED, FAILED = "pending", "done", "ignored", "failed"
+LISTED = "list"
+"""Where an event comes from that only says that an object is there."""
 STATES = (PENDING, DONE, IGNORED, FAILED)
 
 
@@ -48,6 +50,54 @@ def add(tx: Transaction, events: Sequence[EventRow]) -> int:
     last = tx.value("SELECT COALESCE(MAX(seq), 0) FROM billing_stripe_events")
     rows = [event._replace(seq=last + number) for number, event in enumerate(events, 1)]
     return tx.insert_new("billing_stripe_events", EventRow._fields, "id", rows) if rows else 0
+
+
+def listed_as(
+    kind: str, object_id: str, why: str, now: int, created: int | None = None
+) -> EventRow:
+    """Return that an object is to be looked at, as an event; it tells of a state, once.
+
+    ``why`` tells it from others about the same object at the same moment.
+    """
+    name = f"list/{kind}/{object_id}/{now}"
+    return EventRow(
+        seq=0,
+        id=f"{name}/{why}" if why else name,
+        type=f"list.{kind}",
+        created=created or now,
+        api_version=None,
+        source=LISTED,
+        object_kind=kind,
+        object_id=object_id,
+        state=PENDING,
+        reason=None,
+        attempts=0,
+        received_at=now,
+        worked_at=None,
+        payload="{}",
+    )
+
+
+def of_strangers(tx: Transaction, reason: str) -> Iterator[tuple[str, str]]:
+    """Yield id and payload of events that were ignored for a reason."""
+    return (
+        (event, payload)
+        for event, payload in tx.stream(
+            "SELECT id, payload FROM billing_stripe_events "
+            f"WHERE state = '{IGNORED}' AND reason = ? ORDER BY seq",
+            reason,
+        )
+    )
+
+
+def reopen(tx: Transaction, ids: Sequence[str]) -> None:
+    """Have ignored events worked off after all."""
+    subquery, parameter = tx.texts(ids)
+    tx.execute(
+        f"UPDATE billing_stripe_events SET state = '{PENDING}', reason = NULL, attempts = 0 "
+        f"WHERE id IN {subquery} AND state = '{IGNORED}'",
+        parameter,
+    )
 
 
 def waiting(tx: Transaction, most_attempts: int, limit: int) -> list[Waiting]:

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
 
 CUSTOMER, PRODUCT, PRICE = "customer", "product", "price"
 CREDIT_NOTE, REFUND = "credit_note", "refund"
+INVOICE = "invoice"
+"""An invoice that Stripe has of ours, by its number, where these books do not have it."""
+NOT_OURS = "its customer is none of our users"
+"""Why something is ignored, until its customer is known."""
 
 
 class Link(NamedTuple):

@@ -15,6 +15,10 @@ ACCOUNT, MODE, INSTALLATION = "account", "mode", "installation"
 LIVE_CONFIRMED, EVENTS_READ, LAST_SYNC = "live-confirmed", "events-read", "last-sync"
 BACKFILL, EVENTS_SINCE, EVENTS_NOTED = "backfill", "events-since", "events-noted"
 
+_SENT_LIVE = (
+    "billing_stripe_invoices WHERE stripe_id IS NOT NULL AND EXISTS "
+    "(SELECT 1 FROM billing_stripe_state WHERE name = 'mode' AND value = 'live')"
+)
 _TICKETS = "stripe-fetch"
 
 
@@ -73,13 +77,17 @@ def is_newest(tx: Transaction, seen: Seen, now: int) -> bool:
 
 
 def is_used(tx: Transaction) -> bool:
-    """Tell whether something of the account is in the books: payments, invoices, subscriptions."""
+    """Tell whether something of the account is in the books: payments, invoices, subscriptions.
+
+    Of a live account that is also what was sent to it: somebody may pay that there.
+    """
     return any(
         tx.value(f"SELECT 1 FROM {source} LIMIT 1") is not None
         for source in (
             "billing_payments WHERE stripe_payment_intent_id IS NOT NULL",
             f"billing_invoices WHERE kind = '{invoices.STRIPE}'",
             "billing_subscriptions WHERE stripe_subscription_id IS NOT NULL",
+            _SENT_LIVE,
         )
     )
 

@@ -49,6 +49,7 @@ INVOICE = Invoice(
     amount_due=22500,
     amount_paid=22500,
     amount_remaining=0,
+    credited=0,
     subscription="sub_1",
     created=1_762_799_364,
     finalized_at=1_762_799_365,

@@ -19,8 +19,9 @@ class StripeState(SQLModel, table=True):
 class StripeLink(SQLModel, table=True):
     """An object of ours that Stripe has, too.
 
-    ``kind`` is ``customer`` (of a user key), ``product`` (of a plan), ``price``, ``credit_note`` or
-    ``refund``. ``digest`` tells what was sent of it last, ``detail`` what else matters: the payment
+    ``kind`` is ``customer`` (of a user key), ``product`` (of a plan), ``price``, ``credit_note``,
+    ``refund``, or ``invoice`` (of a number, while the books do not have it).
+    ``digest`` tells what was sent of it last, ``detail`` what else matters: the payment
     method of a customer.
     """
 
