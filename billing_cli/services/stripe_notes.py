@@ -162,12 +162,7 @@ def _on_stripe(run: Run, found: Sequence[NoteToSend]) -> list[Link]:
     same: list[Link] = []
     with run.account.uow.reading() as tx:
         given = _given(tx, found)
-        known = stripe_requests.last_of(tx, [f"credit-note/{one.id}" for one in found])
-    # Of these an earlier run has sent a note and not heard of it: it is asked for again.
-    sent = {target for (target, _), row in known.items() if row.finished_at is None}
     for one in found:
-        if f"credit-note/{one.id}" in sent:
-            continue
         refunds = {refund for _, refund in given.get(one.id, ()) if refund is not None}
         if not refunds:
             continue
