@@ -5,11 +5,11 @@ No network is used: how things stand is read from the database alone.
 
 from __future__ import annotations
 
-from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
+from billing_cli.services import job_status, sinks
 from billing_cli.services.doctor_place import FAILED, OK, SKIPPED, WARNING, Finding, counted
+from billing_cli.store import stripe_events, stripe_invoices
 
 if TYPE_CHECKING:
     from billing_cli.services.doctor_place import Place
@@ -19,20 +19,11 @@ _KINDS: Final = ("sk", "rk")
 _SHOWN: Final = 3
 
 
-def _part(name: str) -> Any:  # noqa: ANN401 - a module of this package
-    """Return a module of this package, or None in a version that has no such part."""
-    full = f"billing_cli.{name}"
-    return None if find_spec(full) is None else import_module(full)
-
-
 def jobs(place: Place) -> Finding:
     """Look whether a job is late, or failed the last time."""
-    part = _part("services.job_status")
-    if part is None:
-        return Finding(SKIPPED, "this version keeps no record of jobs")
     if not place.settings.values.enabled:
         return Finding(SKIPPED, "billing is switched off")
-    status = part.status(place.app)
+    status = job_status.status(place.app)
     said = [f"late: {', '.join(status.late)}"] if status.late else []
     said += [f"failed: {', '.join(status.failed)}"] if status.failed else []
     if said:
@@ -46,14 +37,11 @@ def jobs(place: Place) -> Finding:
 
 def notifications(place: Place) -> Finding:
     """Look for events that could not be delivered."""
-    part = _part("services.sinks")
-    if part is None:
-        return Finding(SKIPPED, "this version delivers no events")
-    sinks = part.overview(place.app)
-    if not sinks:
+    found = sinks.overview(place.app)
+    if not found:
         return Finding(OK, "no sinks are configured: events are kept, and told to nobody")
-    dead = [f"{sink['sink']} ({sink['dead']:,})" for sink in sinks if sink["dead"]]
-    stopped = [str(sink["sink"]) for sink in sinks if sink["status"] == "stopped"]
+    dead = [f"{sink['sink']} ({sink['dead']:,})" for sink in found if sink["dead"]]
+    stopped = [str(sink["sink"]) for sink in found if sink["status"] == "stopped"]
     said = [f"given up: {', '.join(dead)}"] if dead else []
     said += [f"stopped: {', '.join(stopped)}"] if stopped else []
     if said:
@@ -62,8 +50,8 @@ def notifications(place: Place) -> Finding:
             "; ".join(said),
             "billing events deliveries list says why; deliveries retry sends them again",
         )
-    waiting = sum(sink["backlog"] for sink in sinks)
-    return Finding(OK, f"{counted(len(sinks), 'sink', 'sinks')}, {waiting:,} events waiting")
+    waiting = sum(int(str(sink["backlog"])) for sink in found)
+    return Finding(OK, f"{counted(len(found), 'sink', 'sinks')}, {waiting:,} events waiting")
 
 
 def stripe_keys(place: Place) -> Finding:
@@ -96,11 +84,9 @@ def stripe_keys(place: Place) -> Finding:
 
 def stripe_work(place: Place) -> Finding:
     """Look for events of Stripe's that failed, and invoices that are held up."""
-    events, invoices = _part("store.stripe_events"), _part("store.stripe_invoices")
-    if events is None or invoices is None:
-        return Finding(SKIPPED, "this version exchanges nothing with Stripe")
     with place.reading() as tx:
-        failed, held = events.counts(tx)[events.FAILED], invoices.problems(tx)
+        failed = stripe_events.counts(tx)[stripe_events.FAILED]
+        held = stripe_invoices.problems(tx)
     said = [f"{counted(failed, 'event', 'events')} failed"] if failed else []
     if held:
         names = ", ".join(str(row[1]) for row in held[:_SHOWN])
