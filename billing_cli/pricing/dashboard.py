@@ -174,8 +174,11 @@ class Held(NamedTuple):
 class Plans:
     """What plans come to in a period, worked out once for all who hold the same from when on."""
 
-    def __init__(self, history: TermsHistory, period: Period, now: int) -> None:
-        """Keep what it is about."""
+    def __init__(
+        self, history: TermsHistory, period: Period, now: int, by_stripe: Mapping[int, int]
+    ) -> None:
+        """Keep what it is about; ``by_stripe`` says since when Stripe charges subscriptions."""
+        self._by_stripe = by_stripe
         self._history, self._period, self._now = history, period, now
         self._unit = Unit(period.start, period.end, None, period.name)
         self._next_end = history.calendar.following(period).end
@@ -185,11 +188,11 @@ class Plans:
             for plan in version.terms.plans.values()
             if plan.interval == YEAR
         }
-        self._known: dict[tuple[Phase, ...], Held] = {}
+        self._known: dict[tuple[tuple[Phase, int], ...], Held] = {}
 
     def held(self, phases: Sequence[Phase]) -> Held:
         """Return what phases come to, which are all of a user that touch the period or its end."""
-        key = tuple(map(self._alike, phases))
+        key = tuple((self._alike(phase), self._charged_until(phase)) for phase in phases)
         found = self._known.get(key)
         if found is None:
             found = self._known[key] = self._work_out(key)
@@ -203,11 +206,21 @@ class Plans:
             end = FOREVER if end >= self._next_end else end
         return Phase(0, 0, start, end, phase.plan_id, phase.first and start == phase.start)
 
-    def _work_out(self, phases: Sequence[Phase]) -> Held:
+    def _charged_until(self, phase: Phase) -> int:
+        end = self._by_stripe.get(phase.subscription_id, FOREVER)
+        return FOREVER if end >= min(phase.end, self._next_end) else max(end, phase.start)
+
+    def _work_out(self, held: Sequence[tuple[Phase, int]]) -> Held:
         history, period, now = self._history, self._period, self._now
         spans = [(period.start, period.end)]
+        phases = [phase for phase, _ in held]
+        ours = [
+            phase._replace(end=min(phase.end, until))
+            for phase, until in held
+            if phase.start < until
+        ]
         fees, projected = (
-            sum(fee.amount for fee in unit_fees(history, phases, self._unit, spans, until))
+            sum(fee.amount for fee in unit_fees(history, ours, self._unit, spans, until))
             for until in (now, period.end)
         )
         phase = held_at(phases, now)

@@ -26,7 +26,7 @@ from billing_cli.store import dashboard as store
 from billing_cli.store import overage, subscriptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from billing_cli.pricing.overage import Load, Step
     from billing_cli.pricing.periods import Period
@@ -75,7 +75,8 @@ def gather(  # noqa: PLR0913, PLR0917 - a moment, and whom it is about
     threshold: int,
 ) -> Gathered:
     """Return the accounts of some users, or of everyone, at a moment."""
-    costing = _Costing(history, history.calendar.containing(now), now)
+    by_stripe = subscriptions.charged_by_stripe(tx, keys)
+    costing = _Costing(history, history.calendar.containing(now), now, by_stripe)
     books = _read(tx, costing, only, keys, now)
     charged = costing.charged(tx, books, keys)
     found = Gathered()
@@ -141,7 +142,9 @@ def _phases(tx: Transaction, period: Period, keys: Sequence[int] | None) -> dict
 class _Costing:
     """What the running period costs: the prices, what plans come to, and what is charged."""
 
-    def __init__(self, history: TermsHistory, period: Period, now: int) -> None:
+    def __init__(
+        self, history: TermsHistory, period: Period, now: int, by_stripe: Mapping[int, int]
+    ) -> None:
         """Cut the period where prices change, and at the present moment."""
         self.history, self.period, self.now = history, period, now
         self.mode = history.mode_of(period.start)
@@ -149,7 +152,7 @@ class _Costing:
         self.past = len(cuts)
         cuts += stretches(history, now, period.end)
         self.sheet = RateSheet(cuts, history.at(now).currency)
-        self.plans = Plans(history, period, now)
+        self.plans = Plans(history, period, now, by_stripe)
         self._to_come = cuts[self.past :]
         self._slots = [
             Slot(cut.start, cut.stop, cut.period_start, cut.month_seconds, cut.prices)

@@ -75,16 +75,16 @@ def phases_of(tx: Transaction, users: Sequence[int]) -> dict[int, list[Phase]]:
     return found
 
 
-def charged_by_stripe(tx: Transaction, users: Sequence[int]) -> dict[int, int]:
-    """Return from when on Stripe charges the fees of users' subscriptions, by their ids."""
+def charged_by_stripe(tx: Transaction, users: Sequence[int] | None = None) -> dict[int, int]:
+    """Return from when on Stripe charges the fees of subscriptions, by their ids.
+
+    Those of some users, or of all.
+    """
+    sql = "SELECT id, stripe_from FROM billing_subscriptions WHERE stripe_from IS NOT NULL"
+    if users is None:
+        return dict(tx.rows(sql))
     subquery, parameter = tx.numbers(users)
-    return dict(
-        tx.rows(
-            f"SELECT id, stripe_from FROM billing_subscriptions WHERE user_key IN {subquery} "
-            "AND stripe_from IS NOT NULL",
-            parameter,
-        )
-    )
+    return dict(tx.rows(f"{sql} AND user_key IN {subquery}", parameter))
 
 
 def by_stripe_id(tx: Transaction, stripe_id: str) -> SubscriptionRow | None:
