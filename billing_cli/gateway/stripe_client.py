@@ -66,6 +66,7 @@ class StripeGateway:
             ),
         )
         self._pace = _Pace(rate, monotonic)
+        self.monotonic = monotonic
         self.is_live = key.startswith(("sk_live_", "rk_live_"))
         self.is_restricted = key.startswith("rk_")
 

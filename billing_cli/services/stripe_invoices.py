@@ -304,12 +304,29 @@ def _has_changed(run: Run, pair: Pair) -> bool:
     """Look how an invoice that was refused stands; tell whether otherwise than was known."""
     there = pair.there
     if there is None or there.stripe_id is None:
-        return False
+        return _has_other_customer(run, pair)
     before = _standing(there)
     stripe_inbox.refresh(run.account, "invoice", there.stripe_id)
     with run.account.uow.reading() as tx:
         (again,) = stripe_invoices.by_ids(tx, [pair.invoice.id])
     return again.there is not None and _standing(again.there) != before
+
+
+def _has_other_customer(run: Run, pair: Pair) -> bool:
+    """Look for the user of an invoice that was refused; tell whether it is a new customer now."""
+    key = str(pair.invoice.user_key)
+
+    def known() -> str:
+        with run.account.uow.reading() as tx:
+            link = stripe_links.by_local_ids(tx, CUSTOMER, [key]).get(key)
+        return "" if link is None else link.stripe_id
+
+    before = known()
+    if before:
+        # Nobody may have told that it was deleted.
+        stripe_inbox.refresh(run.account, "customer", before)
+    _make_customers(run, [pair])
+    return known() not in {before, ""}
 
 
 def _standing(there: StripeInvoiceRow) -> tuple[str, str, int]:

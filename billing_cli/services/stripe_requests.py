@@ -41,6 +41,8 @@ _SETTING = frozenset(
     }
 )
 
+_SECONDS_UNTIL_ANOTHER_LOOK = 1.0
+
 # How to look for what a create may have made: the list, and the parameters that narrow it down.
 _LISTS: Mapping[str, tuple[str, tuple[str, ...]]] = {
     "customer.create": ("customers", ()),
@@ -96,7 +98,8 @@ class Sender:
         """Send wishes, and return what became of each.
 
         ``still`` says which targets are wanted still, in the transaction that keeps the requests:
-        another process may have been quicker. ``record`` keeps what an answer means, in the
+        another process may have been quicker. While sending takes long it is asked again: what is
+        not wanted any more is not sent. ``record`` keeps what an answer means, in the
         transaction that keeps the answer. Raises :class:`UnavailableError`, with everything kept,
         when Stripe does not answer any more.
         """
@@ -107,8 +110,17 @@ class Sender:
             wishes = [wish for wish in wishes if wish.target in wanted]
             rows = self._prepare(tx, wishes)
         answers, finished = [], []
+        monotonic = self.account.gateway.monotonic
+        looked = monotonic()
         try:
             for wish, row in zip(wishes, rows, strict=True):
+                if monotonic() - looked > _SECONDS_UNTIL_ANOTHER_LOOK:
+                    # The others took their time: somebody may have paid elsewhere meanwhile.
+                    with self.account.uow.reading() as tx:
+                        wanted = still(tx)
+                    looked = monotonic()
+                if wish.target not in wanted:
+                    continue
                 answer, used = self._one(wish, row)
                 if answer.is_open:
                     self.unknown.add(used)

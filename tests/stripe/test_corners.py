@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from billing_cli.gateway.stripe_client import StripeGateway
-from billing_cli.services import stripe_mirror
+from billing_cli.services import stripe_mirror, stripe_requests
 from tests.stripe.test_subscriptions import LATER, MIDDLE, begin, held, subscribe
 from tests.stripe.test_webhook import post
 from tests.stripe.world import FEBRUARY, FREE, JANUARY, KEY, MARCH, MAX, PRO, World
@@ -359,3 +360,41 @@ def test_live_invoices_bind_a_database_before_anything_is_paid(sqlite_world: Wor
     world("stripe", "sync", "--yes", **live).ok()
     refused = world("stripe", "sync")
     assert (refused.exit_code, "live" in refused.stderr) == (4, True)
+
+
+def test_what_is_paid_elsewhere_while_a_batch_is_sent_is_not_collected(
+    sqlite_world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = sqlite_world
+    with_cards(world, ann=10, bob=20)
+    # As if each request took its time.
+    monkeypatch.setattr(stripe_requests, "_SECONDS_UNTIL_ANOTHER_LOOK", -1.0)
+    ours = {user: str(world.ours(user)["id"]) for user in ("ann", "bob")}
+    paid: list[int] = []
+
+    def pay(request: Any) -> None:
+        if request.path.endswith("/finalize") and not paid:
+            paid.append(1)
+            with ThreadPoolExecutor(1) as other:
+                words = ("invoice", "pay", ours["bob"], "--method", "bank")
+                other.submit(lambda: world(*words).ok()).result()
+
+    world.server.on_request(pay, after=True)
+    world.sync()
+    world.sync()
+    assert charged(world) == [1000]
+    assert [world.theirs(user)["status"] for user in ("ann", "bob")] == ["paid", "paid"]
+    assert sorted(row["amount"] for row in world.rows("payment", "list")) == ["10.00", "20.00"]
+
+
+def test_a_customer_of_whose_end_nobody_told_is_made_again(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.use(ann=10)
+    world.sync()
+    world.server.engine.keep_events = False
+    world.server.delete_customer(world.customer("ann"))
+    world.server.engine.keep_events = True
+    world("invoice", "generate", "--finalize").ok()
+    world.sync()
+    assert world.theirs("ann")["status"] == "open"
+    assert world.sync() == []
