@@ -35,6 +35,7 @@ _BATCH = 200
 # Made, filled, final, told of parts, collected: no invoice takes more steps than this.
 _MOST_STEPS = 8
 
+_REPORT = OPERATIONS[steps.PART_ELSEWHERE]
 # Made is an invoice first, and then settled: between the two Stripe is told of its credit notes.
 _MAKING = frozenset({steps.CREATE, steps.FILL, steps.FINALIZE, steps.DELETE})
 _SETTLING = frozenset(OPERATIONS) - _MAKING
@@ -196,7 +197,9 @@ def _send(
         number = by_target[answer.wish.target]
         found[number] = _record(tx, run, gathered.pairs[number], answer)
 
-    records = _known_records(run, [w for w in wishes.values() if w.operation.startswith("pay")])
+    reports = [wish.target for wish in wishes.values() if wish.operation == _REPORT]
+    with run.account.uow.reading() as tx:
+        records = _known_records(tx, reports)
     first = [wish for wish in wishes.values() if wish.target not in records]
     with run.account.uow.batch() as tx:
         (ticket,) = state.take_tickets(tx, 1)
@@ -207,13 +210,16 @@ def _send(
         same = {pair.invoice.id for pair in pairs if pair == gathered.pairs[pair.invoice.id]}
         return {target for target, number in by_target.items() if number in same}
 
-    for answer in run.sender.send(first, record, still):
-        number = by_target[answer.wish.target]
+    def still_first(tx: Transaction) -> set[str]:
+        # What another process has reported meanwhile is not reported again.
+        return still(tx) - set(_known_records(tx, reports))
+
+    for answer in run.sender.send(first, record, still_first):
         if answer.is_open:
-            found[number] = answer.problem
-            unknown.add(number)
-        elif answer.wish.operation == "payment_record.report" and answer.result is not None:
-            records[answer.wish.target] = str(answer.result["id"])
+            found[by_target[answer.wish.target]] = answer.problem
+            unknown.add(by_target[answer.wish.target])
+    with run.account.uow.reading() as tx:
+        records = _known_records(tx, reports)
     for answer in run.sender.send(_countings(gathered, by_target, records), record, still):
         if answer.is_open:
             found[by_target[answer.wish.target]] = answer.problem
@@ -244,16 +250,13 @@ def _stripe_id(gathered: Gathered, number: int) -> str:
     return "" if there is None or there.stripe_id is None else there.stripe_id
 
 
-def _known_records(run: Run, wishes: Sequence[Wish]) -> dict[str, str]:
-    """Return the payments that an earlier run has reported and not counted yet, by target."""
-    if not wishes:
-        return {}
-    with run.account.uow.reading() as tx:
-        known = stripe_requests.last_of(tx, [wish.target for wish in wishes])
+def _known_records(tx: Transaction, targets: Sequence[str]) -> dict[str, str]:
+    """Return the payments that were reported, by the targets of these reports."""
+    known = stripe_requests.last_of(tx, targets) if targets else {}
     return {
         target: row.result
         for (target, operation), row in known.items()
-        if operation == "payment_record.report" and row.result
+        if operation == _REPORT and row.result
     }
 
 
