@@ -172,7 +172,7 @@ def books(url: str) -> dict[str, Any]:
     return {name: found[name] for name in COMPARED}
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(random=st.randoms(use_true_random=False))
 def test_any_interleaving_ends_as_stripe_stands(stage: Stage, random: Random) -> None:
     with stage.copies.of(stage.url) as url, stage.copies.of(stage.url) as other:

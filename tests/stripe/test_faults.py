@@ -126,7 +126,7 @@ def cases(story: Story) -> Iterator[tuple[int, tuple[str, str, int]]]:
         yield from product(range(1, story.requests + 1), FAULTS)
         return
     # On the one database every request; the other shares all but the SQL.
-    for number in range(1, story.requests + 1, 1 if story.copies.are_sqlite else 4):
+    for number in range(1, story.requests + 1, 1 if story.copies.are_sqlite else 9):
         yield number, FAULTS[number % len(FAULTS)]
 
 
@@ -176,7 +176,7 @@ def config_of(story: Story, folder: Path) -> Path:
 
 def test_several_at_once_do_nothing_twice(story: Story, forked: Processes, tmp_path: Path) -> None:
     config = config_of(story, tmp_path)
-    for _ in range(3):
+    for _ in range(2):
         with story.copies.of(story.url) as url:
             story.server.restore(story.before)
             story.server.clock = seconds(story.world.now)
@@ -192,9 +192,9 @@ def test_it_may_be_killed_at_every_request(story: Story, forked: Processes, tmp_
     """Before what was asked is done, or after: then nobody here has heard of it."""
     config = config_of(story, tmp_path)
     story.server.clock = seconds(story.world.now)
-    step = 1 if WALKS_ALL else 2 if story.copies.are_sqlite else 8
+    step = 1 if WALKS_ALL else 3 if story.copies.are_sqlite else 11
     for number in range(1, story.requests + 1, step):
-        for when in ("before", "after") if WALKS_ALL else (("before", "after")[number // 2 % 2],):
+        for when in ("before", "after") if WALKS_ALL else (("before", "after")[number % 2],):
             with story.copies.of(story.url) as url:
                 story.server.restore(story.before)
                 run = forked.on(url, at=story.world.now, config=config, constants={})
