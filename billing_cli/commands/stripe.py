@@ -11,6 +11,7 @@ import typer
 from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.commands.examples import examples
+from billing_cli.commands.switch import is_disabled
 from billing_cli.errors import UsageError
 from billing_cli.options import DryRunOption, OutputOption
 from billing_cli.output import Column, OutputFormat, emit, progress, rehearsed
@@ -92,6 +93,8 @@ def sync(
         raise UsageError(
             f"--only: {only!r} is no part of the sync", f"use one of: {', '.join(service.PARTS)}"
         )
+    if is_disabled(app):
+        return
     options = service.Options(only, service.instant_of(app, since), dry_run)
     changes: list[Change] = []
     with progress(service.size(app, options), "syncing") as advance:

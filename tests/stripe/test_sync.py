@@ -227,3 +227,10 @@ def test_the_page_to_pay_on_is_in_the_invoice_and_its_document(sqlite_world: Wor
     world.server.pay_invoice(world.theirs("ann")["id"])
     world.sync()
     assert world.ours("ann")["payment_page"] is None
+
+
+def test_nothing_is_sent_while_billing_is_switched_off(sqlite_world: World) -> None:
+    sqlite_world.configure(enabled=False)
+    found = sqlite_world("stripe", "sync").ok()
+    assert found.stderr.startswith("billing is switched off")
+    assert sqlite_world.server.requests == []
