@@ -60,7 +60,7 @@ def unique(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
 CONFIG = {"timezone": "Asia/Kolkata", "heartbeatTimeoutMinutes": 45}
 SQLITE = settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 # The same statements do the same there: a few examples tell, and each takes twice as long.
-POSTGRES = settings(SQLITE, max_examples=6)
+POSTGRES = settings(SQLITE, max_examples=4)
 
 
 @pytest.fixture(name="on_sqlite")

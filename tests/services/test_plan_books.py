@@ -189,9 +189,28 @@ def billed(world: World) -> dict[tuple[int, str, str], int]:
     return {(start, item, price): amount for start, item, price, amount in rows if amount}
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+SQLITE = settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+# The same statements do the same there: a few examples tell.
+POSTGRES = settings(SQLITE, max_examples=5)
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@SQLITE
 @given(history=histories)
 def test_all_invoices_together_are_right(world: World, history: list[tuple[int, Step]]) -> None:
+    play_all(world, history)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@POSTGRES
+@given(history=histories)
+def test_all_invoices_are_right_on_postgresql(
+    world: World, history: list[tuple[int, Step]]
+) -> None:
+    play_all(world, history)
+
+
+def play_all(world: World, history: list[tuple[int, Step]]) -> None:
     player = Player(world)
     for later, step in history:
         if player.now + later < END - 40 * DAY:
