@@ -5,6 +5,10 @@ VENV = .venv
 BIN = $(VENV)/bin
 # Made when everything is installed, and again when what is to be installed changes.
 READY = $(VENV)/.ready
+# Made when the program alone is installed.
+RUNNABLE = $(VENV)/.runnable
+# One more than processors: some tests wait for others to give up.
+WORKERS = $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 # For one test, or more words for pytest: make test ARGS="-k sqlite"
 ARGS =
 
@@ -39,10 +43,18 @@ format: $(READY) ## Format the code, and mend what can be mended safely
 # Compiled files are kept even where they are not wanted: all workers would compile all anew.
 test: export PYTHONDONTWRITEBYTECODE =
 test: $(READY) ## Run the tests on all processors, and report their coverage
-	@$(BIN)/python -m pytest --quiet --numprocesses logical --maxprocesses 8 --dist worksteal \
+	@$(BIN)/python -m pytest --quiet --numprocesses $(WORKERS) --maxprocesses 8 --dist worksteal \
 	    --cov --cov-report term $(ARGS)
 
-demo: $(READY) ## From a real log of 1993 to its invoices, from nothing
+# What the demo needs is there sooner than all that developers need.
+$(RUNNABLE): pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "billing needs Python 3.11 or newer; $(PYTHON) is %d.%d. Name another: make PYTHON=python3.13 demo" % sys.version_info[:2])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test $(READY) -nt pyproject.toml || \
+	    $(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[pdf]'
+	@touch $(RUNNABLE)
+
+demo: $(RUNNABLE) ## From a real log of 1993 to its invoices, from nothing
 	@PATH="$$PWD/$(BIN):$$PATH" examples/demo.sh
 
 bench: $(READY) ## Measure speed and memory (takes a while)
