@@ -202,13 +202,13 @@ def test_ten_find_a_new_database(copies: Copies, forked: Processes, file: Path) 
 def test_a_backup_while_others_write(
     sqlite_templates: SqliteTemplates, forked: Processes, tmp_path: Path
 ) -> None:
-    events = sessions(13, 300, 12, start=START, days=30)
+    events = sessions(13, 600, 12, start=START, days=30)
     file = write(tmp_path / "events.jsonl", events)
-    commits = len(events) // 10
+    commits = len(events) // 5
     for attempt in range(5):
         url = sqlite_templates.copy_to(tmp_path / f"{attempt}.db")
         backup = tmp_path / f"backup-{attempt}.db"
-        on = forked.on(url, constants={"billing_cli.services.events._BATCH_EVENTS": 10})
+        on = forked.on(url, constants={"billing_cli.services.events._BATCH_EVENTS": 5})
         writer = on.start("meter", "ingest", file)
         writer.await_commits(1)
         on("db", "backup", backup).ok()
