@@ -66,7 +66,6 @@ completions: $(READY) ## Generate the shell completions in completions/
 pictures: $(READY) ## Make the pictures in docs/images/ from the data of the demo
 	@$(BIN)/python -m docs.pictures
 
-docs: $(READY) ## Generate docs/cli.md
 docs: $(READY) ## Generate docs/cli.md and docs/payloads.md
 	@$(BIN)/python -m docs.generate
 	@$(BIN)/python -m docs.payloads

@@ -12,29 +12,8 @@ from typer.completion import completion_init  # type: ignore[attr-defined]
 from billing_cli import __version__, logs
 from billing_cli.app import App
 from billing_cli.clock import Clock
-from billing_cli.commands import (
-    config,
-    credits,
-    dashboard,
-    db,
-    doctor,
-    events,
-    init,
-    invoice_life,
-    jobs,
-    meter,
-    metrics,
-    payments,
-    plans,
-    quotas,
-    reports,
-    stripe_events,
-    subscriptions,
-    taxes,
-    usage,
-    users,
-)
 from billing_cli.errors import BillingError, UnavailableError, UsageError
+from billing_cli.nouns import TYPER_OPTIONS, NounGroup
 from billing_cli.options import LogFileOption, LogFormatOption, VerboseOption
 from billing_cli.output import log_line
 
@@ -49,35 +28,10 @@ cli = typer.Typer(
     help="Meter compute sessions, price them, make invoices, and prove every cent.",
     epilog=_EPILOG,
     no_args_is_help=True,
-    # The scripts in completions/ are ours: Typer's own run what hides in a user's name.
-    add_completion=False,
-    # Plain help: it keeps the examples' lines, reads the same in a pipe, and starts faster.
-    rich_markup_mode=None,
-    # A traceback would show local variables, secrets among them.
-    pretty_exceptions_enable=False,
+    cls=NounGroup,
     context_settings={"help_option_names": ["-h", "--help"]},
+    **TYPER_OPTIONS,
 )
-cli.command("init")(init.init)
-cli.add_typer(config.cli, name="config")
-cli.add_typer(db.cli, name="db")
-cli.add_typer(meter.cli, name="meter")
-cli.command("dashboard")(dashboard.dashboard)
-cli.command("doctor")(doctor.doctor)
-cli.command("usage")(usage.usage)
-cli.add_typer(invoice_life.cli, name="invoice")
-cli.add_typer(payments.cli, name="payment")
-cli.add_typer(credits.cli, name="credits")
-cli.add_typer(users.cli, name="user")
-cli.add_typer(plans.cli, name="plan")
-cli.add_typer(subscriptions.cli, name="subscription")
-cli.add_typer(taxes.cli, name="tax")
-cli.add_typer(quotas.cli, name="quota")
-cli.add_typer(events.cli, name="events")
-cli.add_typer(stripe_events.cli, name="stripe")
-cli.add_typer(jobs.cli, name="job")
-cli.command("metrics")(metrics.metrics)
-cli.add_typer(reports.cli, name="report")
-cli.add_typer(reports.alias, name="reports")
 
 
 def _print_version(wanted: bool) -> None:

@@ -163,9 +163,11 @@ def preload() -> None:
         if "__main__" not in name and ".migrations." not in name:
             importlib.import_module(name)
     build_tree_once()
-    importlib.import_module("typer.main").get_command(
+    tree = importlib.import_module("typer.main").get_command(
         importlib.import_module("billing_cli.main").cli
     )
+    # Each noun is built when it is looked up.
+    list(tree.commands.values())
     # What the collector of a child would look through, the child would have to copy.
     gc.collect()
     gc.freeze()

@@ -54,6 +54,9 @@ SLOW: Final = {
     "typst",
     "uvicorn",
 }
+TREE: Final = (
+    "from typer.main import get_command; from billing_cli.main import cli; tree = get_command(cli)"
+)
 # In quotes, three crosses are a currency of ISO 4217's.
 UNFINISHED: Final = re.compile(r"\b(?:TODO|FIXME|XXX)\b(?!\")")
 UNEXPLAINED: Final = re.compile(r"# noqa(?!: [A-Z0-9, ]+ - \w)")
@@ -159,12 +162,27 @@ def test_each_exception_to_a_rule_says_why() -> None:
     assert lines_that_match(UNEXPLAINED) == []
 
 
-def test_start_up_imports_nothing_slow() -> None:
-    code = "import sys, billing_cli.main; print(*sorted(sys.modules))"
+def imported(code: str) -> set[str]:
+    """The modules that a new interpreter has after it has run this."""
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT
+        [sys.executable, "-c", f"{code}; import sys; print(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=ROOT,
     )
-    assert sorted(SLOW & set(done.stdout.split())) == []
+    return set(done.stdout.split())
+
+
+def test_start_up_imports_no_noun() -> None:
+    found = imported(TREE)
+    assert [name for name in found if name.startswith("billing_cli.commands.")] == []
+
+
+def test_no_noun_imports_anything_slow() -> None:
+    found = imported(f"{TREE}; list(tree.commands.values())")
+    assert "billing_cli.commands.reports" in found
+    assert sorted(SLOW & found) == []
 
 
 def kinds_of_error() -> list[type[errors.BillingError]]:
