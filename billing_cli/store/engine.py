@@ -28,7 +28,7 @@ _SQLITE_PRAGMAS = (
     "PRAGMA foreign_keys = ON",
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
-    "PRAGMA cache_size = -64000",
+    "PRAGMA cache_size = -16000",
     "PRAGMA wal_autocheckpoint = 32768",
 )
 
