@@ -152,7 +152,7 @@ def _write_table(report: Report, fmt: ReportFormat, out: str | None, empty: str)
         return
     grid = gather(totals, columns, totals.footer, report.title)
     draw = markdown_table if fmt is ReportFormat.MARKDOWN else plain_table
-    write_text([draw(grid)], out)
+    write_text(draw(grid), out)
 
 
 class _Totals:

@@ -100,9 +100,9 @@ def emit(  # noqa: PLR0913 - what only tables have is keyword-only and optional
     The columns decide names and order in each format. Values are text (amounts and quantities
     come formatted), integers, booleans, None, and lists or dictionaries of these, which the
     other formats show as compact JSON; anything else raises TypeError. Data formats stream, and
-    without rows are ``[]`` or the header alone. Tables and Markdown gather the rows first, have
-    ``title`` above and the totals of ``footer`` (the keys it has) below, and without rows say
-    ``empty`` on stderr.
+    without rows are ``[]`` or the header alone. Tables and Markdown gather the rows first, on disk
+    where they are many, have ``title`` above and the totals of ``footer`` (the keys it has) below,
+    which may be filled while the rows are read, and without rows say ``empty`` on stderr.
 
     Raises UnavailableError when stdout cannot be written; a reader that has left ends the
     printing quietly.
@@ -110,7 +110,7 @@ def emit(  # noqa: PLR0913 - what only tables have is keyword-only and optional
     if fmt in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
         grid = gather(rows, columns, footer, title)
         if grid.rows:
-            _write([_render(grid, fmt)])
+            _write(_render(grid, fmt))
         else:
             message(empty)
         return
@@ -138,7 +138,7 @@ def emit_object(obj: Row, fmt: OutputFormat, *, sections: Sequence[Section] = ()
         rows = cast("Iterable[Row]", obj[section.key])
         grid = gather(rows, section.columns, section.footer, title)
         if grid.rows:
-            parts.append(_render(grid, fmt))
+            parts.append("".join(_render(grid, fmt)))
     _write(["\n".join(parts)])
 
 
@@ -276,18 +276,18 @@ def _tsv(rows: Iterable[Row], keys: Sequence[str]) -> Iterator[str]:
         yield "\t".join([data_cell(row[key], IN_LINE) for key in keys]) + "\n"
 
 
-def _render(grid: Grid, fmt: OutputFormat) -> str:
+def _render(grid: Grid, fmt: OutputFormat) -> Iterable[str]:
     if fmt is OutputFormat.MARKDOWN:
         return markdown_table(grid)
     if is_terminal(sys.stdout):
         available = shutil.get_terminal_size().columns
-        return terminal_table(grid, available, colour=has_colour(sys.stdout))
+        return [terminal_table(grid, available, colour=has_colour(sys.stdout))]
     return plain_table(grid)
 
 
 def _render_fields(fields: Sequence[tuple[str, str]], fmt: OutputFormat) -> str:
     if fmt is OutputFormat.MARKDOWN:
-        return markdown_table(Grid([Column("field"), Column("value")], fields))
+        return "".join(markdown_table(Grid([Column("field"), Column("value")], fields)))
     width = max((len(name) for name, _ in fields), default=0) + 2
     return "".join(f"{name + ':':<{width}}{text}\n" for name, text in fields)
 

@@ -7,17 +7,23 @@ time than most commands take.
 from __future__ import annotations
 
 import io
+import json
+import tempfile
+import weakref
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.harmless import markdown_text, table_cell, visible
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from typing import TextIO
 
     from rich.table import Table
 
+_BLOCK_ROWS: Final = 1_000
 _GAP: Final = 2
 _NARROWEST: Final = 4
 _BAR_CELLS: Final = 10
@@ -48,18 +54,49 @@ class Column:
         return heading(self.key) if self.title is None else self.title
 
 
+class Rows:
+    """Rows of texts that can be read again and again: where they are many, from the disk."""
+
+    def __init__(self) -> None:
+        self._last: list[Sequence[str]] = []
+        self._before: TextIO | None = None
+        self._count = 0
+
+    def append(self, row: Sequence[str]) -> None:
+        """Add a row at the end."""
+        if len(self._last) == _BLOCK_ROWS:
+            if self._before is None:
+                self._before = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115 - closed with the rows
+                weakref.finalize(self, self._before.close)
+            self._before.write(json.dumps(self._last) + "\n")
+            self._last = []
+        self._last.append(row)
+        self._count += 1
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __iter__(self) -> Iterator[Sequence[str]]:
+        if self._before is not None:
+            self._before.seek(0)
+            for block in self._before:
+                yield from json.loads(block)
+        yield from self._last
+
+
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """A table of harmless texts, a row as long as ``columns``, and a last row of totals.
+    """A table of harmless texts, and a last row of totals.
 
-    ``levels`` are those by which bars are coloured, by row and column.
+    A row has a text for each of ``columns``, and after these the levels that colour its bars:
+    ``bars`` has the index of each bar's column, and of its level in the row.
     """
 
     columns: Sequence[Column]
-    rows: Sequence[Sequence[str]]
+    rows: Rows | Sequence[Sequence[str]]
     footer: Sequence[str] | None = None
     title: str | None = None
-    levels: Mapping[tuple[int, int], str] = field(default_factory=dict)
+    bars: Mapping[int, int] = field(default_factory=dict)
 
 
 def heading(key: str) -> str:
@@ -70,26 +107,27 @@ def heading(key: str) -> str:
 def gather(
     rows: Iterable[Mapping[str, object]],
     columns: Sequence[Column],
-    footer: Mapping[str, object] | None,
-    title: str | None,
+    footer: Mapping[str, object] | None = None,
+    title: str | None = None,
 ) -> Grid:
-    """Return the table of ``rows``: the columns meant for tables, all values as text."""
+    """Return the table of ``rows``: the columns meant for tables, all values as text.
+
+    ``footer`` is read after the rows, and may be filled while they are; empty, it is none.
+    """
     shown = [column for column in columns if column.table]
-    bars = [(at, column.bar) for at, column in enumerate(shown) if column.bar is not None]
-    found, levels = [], {}
-    for number, row in enumerate(rows):
-        found.append([table_cell(row[column.key]) for column in shown])
-        for at, key in bars:
-            if row[shown[at].key] is not None:
-                levels[number, at] = str(row[key])
+    barred = [(at, column.bar) for at, column in enumerate(shown) if column.bar is not None]
+    found = Rows()
+    for row in rows:
+        cells = [table_cell(row[column.key]) for column in shown]
+        found.append(
+            cells + ["" if row[shown[at].key] is None else str(row[key]) for at, key in barred]
+        )
     return Grid(
         columns=shown,
         rows=found,
-        footer=None
-        if footer is None
-        else [table_cell(footer.get(column.key, "")) for column in shown],
+        footer=[table_cell(footer.get(column.key, "")) for column in shown] if footer else None,
         title=None if title is None else visible(title),
-        levels=levels,
+        bars={at: len(shown) + number for number, (at, _) in enumerate(barred)},
     )
 
 
@@ -99,33 +137,59 @@ def drawn_bar(percent: str) -> str:
     return f"[{'#' * full}{'-' * (_BAR_CELLS - full)}] {percent:>6}"
 
 
-def plain_table(grid: Grid) -> str:
-    """Return ``grid`` as text that is never wrapped, cut or coloured."""
-    from tabulate import SEPARATING_LINE, tabulate
-
-    rows = [list(row) for row in grid.rows]
+def plain_table(grid: Grid) -> Iterator[str]:
+    """Yield ``grid`` as text that is never wrapped, cut or coloured, some rows a piece."""
+    if grid.title is not None:
+        yield f"{grid.title}\n\n"
+    widest = _widest(grid)
+    rows = iter(grid.rows)
+    head, rule, first = _drawn(grid.columns, widest, list(islice(rows, _BLOCK_ROWS)))
+    yield from (head, rule, first)
+    while block := list(islice(rows, _BLOCK_ROWS)):
+        yield _drawn(grid.columns, widest, block)[2]
     if grid.footer is not None:
-        rows += [[SEPARATING_LINE], list(grid.footer)]
+        yield rule + _drawn(grid.columns, widest, [grid.footer])[2]
+
+
+def _widest(grid: Grid) -> list[str]:
+    """Return for each column a text as wide as its widest one, headings aside."""
+    from wcwidth import wcswidth
+
+    widths = [0] * len(grid.columns)
+    for row in chain(grid.rows, [grid.footer or ()]):
+        for at, text in enumerate(row[: len(widths)]):
+            width = len(text) if text.isascii() else wcswidth(text)
+            widths[at] = max(widths[at], width)
+    return ["x" * width for width in widths]
+
+
+def _drawn(
+    columns: Sequence[Column], widest: Sequence[str], rows: Sequence[Sequence[str]]
+) -> tuple[str, str, str]:
+    """Return the heading, the rule below it and some rows, as wide as all rows together need."""
+    from tabulate import tabulate
+
     table = tabulate(
-        rows,
-        headers=[column.heading for column in grid.columns],
-        colalign=["right" if column.numeric else "left" for column in grid.columns],
+        [widest, *(row[: len(columns)] for row in rows)],
+        headers=[column.heading for column in columns],
+        colalign=["right" if column.numeric else "left" for column in columns],
         disable_numparse=True,
     )
-    lines = [] if grid.title is None else [grid.title, ""]
-    lines += [line.rstrip(" ") for line in table.split("\n")]
-    return "\n".join(lines) + "\n"
+    head, rule, _, *lines = [f"{line.rstrip(' ')}\n" for line in table.split("\n")]
+    return head, rule, "".join(lines)
 
 
-def markdown_table(grid: Grid) -> str:
-    """Return ``grid`` as a table of GitHub's Markdown, under a heading if it has a title."""
-    lines = [] if grid.title is None else [f"### {markdown_text(grid.title)}", ""]
-    lines += [
-        _markdown_row([column.heading for column in grid.columns]),
-        "|" + "|".join(" ---: " if column.numeric else " --- " for column in grid.columns) + "|",
-    ]
-    lines += map(_markdown_row, grid.rows if grid.footer is None else [*grid.rows, grid.footer])
-    return "\n".join(lines) + "\n"
+def markdown_table(grid: Grid) -> Iterator[str]:
+    """Yield ``grid`` as a table of GitHub's Markdown, under a heading if it has a title."""
+    if grid.title is not None:
+        yield f"### {markdown_text(grid.title)}\n\n"
+    yield _markdown_row([column.heading for column in grid.columns])
+    rules = [" ---: " if column.numeric else " --- " for column in grid.columns]
+    yield f"|{'|'.join(rules)}|\n"
+    for row in grid.rows:
+        yield _markdown_row(row[: len(grid.columns)])
+    if grid.footer is not None:
+        yield _markdown_row(grid.footer)
 
 
 _ANY_HEIGHT = 100
@@ -159,10 +223,13 @@ def _rich_table(grid: Grid, available: int) -> Table:
 
     headings = [column.heading for column in grid.columns]
     rows = [
-        [drawn_bar(text) if (number, at) in grid.levels else text for at, text in enumerate(row)]
-        for number, row in enumerate(grid.rows)
+        [
+            drawn_bar(text) if at in grid.bars and row[grid.bars[at]] else text
+            for at, text in enumerate(row)
+        ]
+        for row in grid.rows
     ]
-    lines = [headings, *rows, grid.footer or headings]
+    lines = [headings, *(row[: len(headings)] for row in rows), grid.footer or headings]
     natural = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
     widths = _fit(natural, grid.columns, available)
     table = Table(
@@ -182,13 +249,9 @@ def _rich_table(grid: Grid, available: int) -> Table:
             no_wrap=True,
             overflow="ellipsis",
         )
-    for number, row in enumerate(rows):
-        table.add_row(
-            *(
-                Text(row[index], _LEVEL_STYLES.get(grid.levels.get((number, index), ""), ""))
-                for index in widths
-            )
-        )
+    for row in rows:
+        styles = {at: _LEVEL_STYLES.get(row[level], "") for at, level in grid.bars.items()}
+        table.add_row(*(Text(row[at], styles.get(at, "")) for at in widths))
     return table
 
 
@@ -217,4 +280,4 @@ def _fit(natural: Sequence[int], columns: Sequence[Column], available: int) -> d
 
 
 def _markdown_row(cells: Iterable[str]) -> str:
-    return f"| {' | '.join(map(markdown_text, cells))} |"
+    return f"| {' | '.join(map(markdown_text, cells))} |\n"

@@ -245,13 +245,10 @@ def finalize(
 
 
 def _emit(rows: Iterator[dict[str, object]], output: OutputFormat, empty: str) -> None:
-    from billing_cli.services.invoices import sums
+    from billing_cli.services.invoices import summed
 
-    if output in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
-        found = list(rows)
-        emit(found, COLUMNS, output, footer=sums(found), empty=empty)
-    else:
-        emit(rows, COLUMNS, output)
+    footer: dict[str, object] = {}
+    emit(summed(rows, footer), COLUMNS, output, footer=footer, empty=empty)
 
 
 def tell(made: Made, output: OutputFormat, empty: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated
 
@@ -63,14 +62,6 @@ def usage(
             Column("unit_price", numeric=True),
             Column("total_cost", numeric=True),
         ]
-        if output not in {OutputFormat.TABLE, OutputFormat.MARKDOWN}:
-            emit(report.rows, columns, output)
-            return
-        rows = list(report.rows)
-        costs = (row["total_cost"] for row in rows if row.get("kind") != service.INCLUDED)
-        total = sum((Decimal(str(cost)) for cost in costs), Decimal("0.00"))
-        footer = {
-            columns[0].key: "Charged" if report.has_kinds else "Total",
-            "total_cost": str(total),
-        }
+        footer: dict[str, object] = {}
+        rows = service.charged(report, grouping, footer)
         emit(rows, columns, output, footer=footer, title=report.title, empty="no usage")

@@ -16,7 +16,7 @@ from billing_cli.store import invoices as store
 from billing_cli.store import stripe_invoices
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from datetime import date
 
     from billing_cli.app import App
@@ -126,15 +126,25 @@ def show_in(tx: Transaction, reference: str) -> dict[str, object]:
     }
 
 
-def sums(rows: Sequence[Mapping[str, object]]) -> dict[str, object] | None:
-    """Return a footer with the totals of rows, where adding them up makes sense."""
-    valid = [row for row in rows if row["status"] != "void"]
-    if len(rows) < 2 or len({row["currency"] for row in rows}) != 1:  # noqa: PLR2004 - one row is its own sum
-        return None
-    footer: dict[str, object] = {"invoice_number": f"{len(valid)} invoices"}
-    for name in ("subtotal", "tax", "credits", "total", "amount_due"):
-        footer[name] = str(sum((Decimal(str(row[name])) for row in valid), Decimal(0)))
-    return footer
+def summed(
+    rows: Iterable[dict[str, object]], footer: dict[str, object]
+) -> Iterator[dict[str, object]]:
+    """Yield rows; at their end ``footer`` has the totals, where adding them up makes sense."""
+    sums = dict.fromkeys(("subtotal", "tax", "credits", "total", "amount_due"), Decimal(0))
+    count = valid = 0
+    currencies = set()
+    for row in rows:
+        count += 1
+        if row["status"] != "void":
+            valid += 1
+            currencies.add(row["currency"])
+            for name in sums:
+                sums[name] += Decimal(str(row[name]))
+        yield row
+    # One row is its own sum.
+    if count > 1 and len(currencies) == 1:
+        footer["invoice_number"] = f"{valid} invoices"
+        footer |= {name: str(total) for name, total in sums.items()}
 
 
 def row_of(row: InvoiceRow) -> dict[str, object]:

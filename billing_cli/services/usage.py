@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 from itertools import groupby
 from typing import TYPE_CHECKING
@@ -154,6 +155,17 @@ def _rows(sums: Iterable[Sum], by: Grouping) -> Iterator[dict[str, object]]:
             "unit_price": price,
             "total_cost": format_decimal(cost(resource, parts, price)),
         }
+
+
+def charged(report: Report, by: Grouping, footer: dict[str, object]) -> Iterator[dict[str, object]]:
+    """Yield a report's rows; at their end ``footer`` has the sum of what is charged."""
+    total = Decimal("0.00")
+    for row in report.rows:
+        if row.get("kind") != INCLUDED:
+            total += Decimal(str(row["total_cost"]))
+        yield row
+    footer[COLUMN_OF[by]] = "Charged" if report.has_kinds else "Total"
+    footer["total_cost"] = str(total)
 
 
 def notes_on(tx: Transaction, stop: int) -> list[str]:

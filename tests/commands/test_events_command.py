@@ -120,4 +120,4 @@ def test_the_longest_type_is_whole_on_a_terminal_of_eighty_cells() -> None:
         "recorded_at": "2025-01-01T00:00:00Z",
         "data": {"amount": "1.00", "user_id": "user-001"},
     }
-    assert longest in terminal_table(gather([row], _LISTED, None, None), 80, colour=False)
+    assert longest in terminal_table(gather([row], _LISTED), 80, colour=False)
