@@ -78,6 +78,7 @@ class App:
             rehearse=rehearse,
             check=fit_schema,
             told=self._log_told if self.log.on else None,
+            waiting=_say_waiting,
         )
 
     @cached_property
@@ -116,3 +117,9 @@ class App:
         """Log what was told to others: the things that were done, once they are."""
         for one in told:
             self.log.info(one.type, event_id=one.event_id, user_id=one.user_id, **one.details)
+
+
+def _say_waiting() -> None:
+    from billing_cli.output import message
+
+    message("waiting for another process, which is writing to the database")

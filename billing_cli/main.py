@@ -93,11 +93,16 @@ def main() -> None:
         # A shell asks, through a script in completions/, what could come next.
         completion_init()
     try:
-        sys.exit(cli(prog_name="billing", standalone_mode=False))
+        code = cli(prog_name="billing", standalone_mode=False)
+        if code == _INTERRUPTED:
+            # Typer has made a number of it.
+            raise KeyboardInterrupt  # noqa: TRY301 - handled below, as in what runs before Typer
+        sys.exit(code)
     except BillingError as error:
         _fail(error.message, error.hint)
         sys.exit(error.exit_code)
     except (typer.Abort, KeyboardInterrupt):
+        _fail("interrupted", "what was committed stays, and the same command does the rest")
         sys.exit(_INTERRUPTED)
     except BrokenPipeError:
         # The reader of a help text has left, as `| head` does.
@@ -134,7 +139,3 @@ def _fail(text: str, hint: str | None) -> None:
     from billing_cli.output import fail
 
     fail(text, hint)
-
-
-if __name__ == "__main__":
-    main()

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.exc import DBAPIError
 
-from billing_cli.store.engine import translated
+from billing_cli.store.engine import BUSY_TIMEOUT_MS, translated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 # One number for the whole tool: every writer of billing data takes its turn behind it.
 _ADVISORY_LOCK = 0x62696C6C
 _STREAM_ROWS = 5_000
+_TURN_MS = 200
+_PATIENT_TURNS = 15
 _cursor_numbers = itertools.count(1)
 
 
@@ -181,12 +183,15 @@ class UnitOfWork:
         rehearse: bool = False,
         check: Callable[[Connection], None] | None = None,
         told: Callable[[Sequence[Told]], None] | None = None,
+        waiting: Callable[[], None] = lambda: None,
     ) -> None:
         """Keep the engine; the connection is made on entering, and ``check`` looks at it first.
 
-        ``told`` hears of the events that were queued, once they are committed.
+        ``told`` hears of the events that were queued, once they are committed; ``waiting`` of a
+        SQLite file that another process has been writing to for some seconds.
         """
         self._told = told
+        self._waiting = waiting
         self._engine = engine
         self._rehearse = rehearse
         self._check = check
@@ -266,8 +271,30 @@ class UnitOfWork:
             self.connection.exec_driver_sql("BEGIN ISOLATION LEVEL READ COMMITTED")
             self.connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_ADVISORY_LOCK})")
         else:
-            self.connection.exec_driver_sql("BEGIN IMMEDIATE")
+            self._begin_immediate()
         return Transaction(self.connection, None if self._told is None else [])
+
+    def _begin_immediate(self) -> None:
+        """Begin with SQLite's write lock, waiting for it in short turns.
+
+        SQLite sleeps outside of Python, so only between two turns is Ctrl-C heard.
+        """
+        driver: Any = self.connection.connection.driver_connection
+        driver.execute(f"PRAGMA busy_timeout = {_TURN_MS}").close()
+        try:
+            for turn in range(1, BUSY_TIMEOUT_MS // _TURN_MS + 1):
+                try:
+                    driver.execute("BEGIN IMMEDIATE").close()
+                except sqlite3.OperationalError as error:
+                    busy = error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY
+                    if not busy or turn * _TURN_MS >= BUSY_TIMEOUT_MS:
+                        raise
+                else:
+                    return
+                if turn == _PATIENT_TURNS:
+                    self._waiting()
+        finally:
+            driver.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}").close()
 
     def _begin_read(self) -> Transaction:
         if self.connection.dialect.name == "postgresql":

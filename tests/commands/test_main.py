@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,6 +18,8 @@ from billing_cli import __version__
 from tests.commands.support import event, take_in
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.command_line import Billing, Invoke
 
 NOW = "2025-02-10T00:00:00Z"
@@ -145,29 +149,35 @@ def test_a_home_that_cannot_be_made_says_so(sqlite_billing: Billing) -> None:
     )
 
 
-def test_interrupting_is_quiet(sqlite_billing: Billing) -> None:
-    # Where the tests run in the background the signal is ignored, and children take that over.
+@contextmanager
+def interruptible() -> Iterator[None]:
+    """Children heed SIGINT, also where the tests run in the background and it is ignored."""
     handler = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
-        process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "billing_cli",
-                "--database",
-                sqlite_billing.database,
-                "meter",
-                "ingest",
-                "-",
-            ],
+        yield
+    finally:
+        signal.signal(signal.SIGINT, handler)
+
+
+def started(billing: Billing, *arguments: str) -> subprocess.Popen[bytes]:
+    with interruptible():
+        return subprocess.Popen(
+            [sys.executable, "-m", "billing_cli", "--database", billing.database, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            cwd=sqlite_billing.work,
-            env={"PATH": os.environ["PATH"], "HOME": str(sqlite_billing.work)},
+            cwd=billing.work,
+            env={"PATH": os.environ["PATH"], "HOME": str(billing.work)},
         )
-    finally:
-        signal.signal(signal.SIGINT, handler)
+
+
+INTERRUPTED = (
+    "error: interrupted\nhint: what was committed stays, and the same command does the rest\n"
+)
+
+
+def test_interrupting_says_what_to_do(sqlite_billing: Billing) -> None:
+    process = started(sqlite_billing, "meter", "ingest", "-")
     # It is at work when SQLite's files are there, and then waits for input.
     shared = Path(f"{sqlite_billing.database.removeprefix('sqlite:///')}-shm")
     deadline = time.monotonic() + 60
@@ -176,4 +186,50 @@ def test_interrupting_is_quiet(sqlite_billing: Billing) -> None:
     time.sleep(0.2)
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (130, b"")
+    assert (process.returncode, stderr.decode()) == (130, INTERRUPTED)
+
+
+@pytest.mark.parametrize(
+    ("module", "ended", "said"),
+    [("typer", -signal.SIGINT, ""), ("sqlalchemy", 130, INTERRUPTED)],
+)
+def test_interrupting_an_import_shows_no_traceback(
+    sqlite_billing: Billing, module: str, ended: int, said: str
+) -> None:
+    code = f"""
+import os, signal, sys
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == {module!r}:
+            sys.meta_path.remove(self)
+            os.kill(os.getpid(), signal.SIGINT)
+sys.meta_path.insert(0, Interrupting())
+from billing_cli.__main__ import main
+main()
+"""
+    with interruptible():
+        done = subprocess.run(
+            [sys.executable, "-c", code, "--database", sqlite_billing.database, "usage"],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=sqlite_billing.work,
+            env={"PATH": os.environ["PATH"], "HOME": str(sqlite_billing.work)},
+        )
+    assert (done.returncode, done.stderr) == (ended, said)
+
+
+def test_a_wait_for_the_database_is_told_and_can_be_interrupted(sqlite_billing: Billing) -> None:
+    sqlite_billing("db", "upgrade").ok()
+    file = sqlite_billing.database.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(file, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        process = started(
+            sqlite_billing, "credits", "add", "-u", "ann", "--amount", "1", "--reason", "x"
+        )
+        assert process.stderr is not None
+        said = process.stderr.readline().decode()
+        process.send_signal(signal.SIGINT)
+        _, rest = process.communicate(timeout=60)
+    assert said == "waiting for another process, which is writing to the database\n"
+    assert (process.returncode, rest.decode()) == (130, INTERRUPTED)
