@@ -38,6 +38,14 @@ def test_the_installed_program_prints_the_same(programs: Path, tmp_path: Path) -
     assert "no such command 'nonsense'" in found
 
 
+def test_the_sessions_of_the_readme_can_be_followed_one_after_the_other_in_one_terminal(
+    programs: Path, tmp_path: Path
+) -> None:
+    first, *others = (ROOT / "README.md").read_text(encoding="utf-8").split(" from nothing -->")
+    text = " from nothing -->".join((first, " -->".join(others)))
+    assert rerun(text, tmp_path, programs) == text
+
+
 def test_every_terminal_session_of_the_readme_is_run() -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert text.count("```console") == text.count("<!-- runnable") > 5

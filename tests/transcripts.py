@@ -68,6 +68,10 @@ class Terminal:
             for word in shlex.split(command)[1:]:
                 name, _, self.environ[name] = word.partition("=")
             return ""
+        if command.startswith("unset "):
+            for name in shlex.split(command)[1:]:
+                self.environ.pop(name, None)
+            return ""
         # The programs of a pipeline write side by side: what they say on standard error comes
         # first, whichever is quicker.
         piped = " | " in command

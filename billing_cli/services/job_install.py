@@ -185,6 +185,7 @@ def _program() -> tuple[str, ...]:
 def _notes(app: App, wanted: Wanted, found: Installation) -> Iterator[str]:
     if not wanted.user:
         yield from _account_notes(wanted.account)
+        yield from _database_notes(app, wanted.account)
     if not _is_public(app):
         yield (
             "the database's URL holds a password: put the line BILLING_DATABASE_URL=… into "
@@ -209,13 +210,42 @@ def _notes(app: App, wanted: Wanted, found: Installation) -> Iterator[str]:
         yield "cron reads the file by itself"
 
 
-def _account_notes(account: str) -> Iterator[str]:
+def _uid(account: str) -> int | None:
     import pwd
 
     try:
-        pwd.getpwnam(account)
+        return pwd.getpwnam(account).pw_uid
     except KeyError:
+        return None
+
+
+def _account_notes(account: str) -> Iterator[str]:
+    if _uid(account) is None:
         yield (
             f"there is no user {account!r} yet: useradd --system --home-dir {STATE} "
             f"--shell /usr/sbin/nologin {account}"
         )
+
+
+def _database_notes(app: App, account: str) -> Iterator[str]:
+    """Say where the jobs would not find the database that is meant.
+
+    What ``sudo`` starts knows nothing of the variables of who started it.
+    """
+    if app.settings.sources["databaseUrl"] == "default":
+        yield (
+            f"no database is named: the jobs would work on {app.settings.shown_database_url}; "
+            "name theirs with billing --database URL job install"
+        )
+        return
+    url = parse_url(app.settings.database_url)
+    if url.get_backend_name() != "sqlite":
+        return
+    database = Path(str(url.database)).absolute()
+    try:
+        owner = database.stat().st_uid
+    except OSError:
+        yield f"there is no database {database} yet: the first run makes it"
+        return
+    if owner != _uid(account):
+        yield f"{database} belongs to another user: chown {account}: {database}*"

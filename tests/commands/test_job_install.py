@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import pwd
 import re
 import shlex
 import shutil
 import subprocess
+import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -166,6 +168,35 @@ def test_a_password_is_not_written(invoke_on: Callable[[str], Invoke]) -> None:
     assert "secret@" not in shown.stdout + shown.stderr
     assert "put the line BILLING_DATABASE_URL=… into /etc/billing/environment" in shown.stderr
     assert lines(shown.stdout, "Environment") == []
+
+
+def test_a_database_that_the_jobs_would_not_find_is_told(
+    sqlite_invoke: Invoke, invoke_on: Callable[[str], Invoke], tmp_path: Path
+) -> None:
+    install = ("job", "install", "--systemd", "--print", "--run-as")
+    own, other = os.geteuid(), next(user for user in pwd.getpwall() if user.pw_uid != os.geteuid())
+    account = pwd.getpwuid(own).pw_name
+    missing = tmp_path / "missing.db"
+    told = invoke_on(f"sqlite:///{missing}")(*install, account).ok().stderr
+    assert f"there is no database {missing} yet: the first run makes it\n" in told
+    assert " database " not in sqlite_invoke(*install, account).ok().stderr
+    file = sqlite_invoke.database.removeprefix("sqlite:///")
+    assert (
+        f"{file} belongs to another user: chown {other.pw_name}: {file}*\n"
+        in sqlite_invoke(*install, other.pw_name).ok().stderr
+    )
+
+
+def test_what_sudo_starts_is_told_that_no_database_is_named(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "billing_cli", "job", "install", "--systemd", "--print"],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=tmp_path,
+        env={"HOME": str(tmp_path), "PATH": os.environ["PATH"]},
+    )
+    assert "no database is named: the jobs would work on " in done.stderr
 
 
 def test_a_line_break_in_a_path_is_refused(sqlite_invoke: Invoke) -> None:
