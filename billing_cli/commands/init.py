@@ -15,8 +15,14 @@ from billing_cli.commands.examples import examples
 def init(
     context: typer.Context,
     file: Annotated[
-        Path, typer.Option("--file", metavar="FILE", help="Where to write the config file.")
-    ] = Path("billing.json"),
+        Path | None,
+        typer.Option(
+            "--file",
+            metavar="FILE",
+            help="Where to write it (default: what --config or BILLING_CONFIG names, "
+            "else billing.json).",
+        ),
+    ] = None,
 ) -> None:
     """Write a config file and prepare the database; never overwrites."""
     from billing_cli.output import message

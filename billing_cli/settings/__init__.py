@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from billing_cli.settings.checking import Problem
 from billing_cli.settings.database_url import mask_database_url
+from billing_cli.settings.finding import LOCAL_CONFIG, named_config
 from billing_cli.settings.loading import ConfigurationError, Settings, load_settings
 from billing_cli.settings.model import ComputeRates, ConfigValues, Plan, Tax, known_keys
 from billing_cli.settings.notifications import Notifications, Sink
@@ -16,6 +17,7 @@ from billing_cli.settings.sink_checks import variable_of
 from billing_cli.settings.sink_secrets import in_config_folder, sink_secret
 
 __all__ = [
+    "LOCAL_CONFIG",
     "ComputeRates",
     "ConfigValues",
     "ConfigurationError",
@@ -31,6 +33,7 @@ __all__ = [
     "known_keys",
     "load_settings",
     "mask_database_url",
+    "named_config",
     "sample_text",
     "sink_secret",
     "variable_of",

@@ -52,9 +52,9 @@ def find_config(
     entered counts as empty, with a line added to ``warnings``. Raises :class:`NotFoundError`
     when a named file is missing, :class:`NotConfiguredError` when a file cannot be read.
     """
-    for named, origin in ((config, "--config"), (environ.get("BILLING_CONFIG"), "BILLING_CONFIG")):
-        if named:
-            return _read_named(Path(named), origin)
+    named = named_config(config, environ)
+    if named is not None:
+        return _read_named(*named)
     for path in (LOCAL_CONFIG, user_config_path(), SYSTEM_CONFIG):
         try:
             path.stat()
@@ -68,17 +68,28 @@ def find_config(
     return None
 
 
+def named_config(config: str | Path | None, environ: Mapping[str, str]) -> tuple[Path, str] | None:
+    """Return the config file that is named and by what, whether there is one or not."""
+    for named, origin in ((config, "--config"), (environ.get("BILLING_CONFIG"), "BILLING_CONFIG")):
+        if named:
+            path = Path(named)
+            try:
+                return path.expanduser(), origin
+            except RuntimeError:
+                raise NotFoundError(
+                    f"{shown_path(path)} (from {origin}) names no home folder"
+                ) from None
+    return None
+
+
 def _read_named(path: Path, origin: str) -> Content:
     try:
-        path = path.expanduser()
         return _read(path)
     except (FileNotFoundError, NotADirectoryError):
         raise NotFoundError(
             f"the config file {shown_path(path)} (from {origin}) does not exist",
             "'billing init' writes one",
         ) from None
-    except RuntimeError:
-        raise NotFoundError(f"{shown_path(path)} (from {origin}) names no home folder") from None
 
 
 def _read(path: Path) -> Content:

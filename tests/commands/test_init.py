@@ -35,12 +35,24 @@ def test_init_sets_up_and_again_keeps(
 def test_init_writes_where_it_is_told(sqlite_invoke: Invoke) -> None:
     said = sqlite_invoke("init", "--file", "mine.json").ok().stderr
     assert said.startswith("wrote mine.json; ")
+    assert "\ncommands read it with --config mine.json, or where BILLING_CONFIG names it\n" in said
     nowhere = sqlite_invoke("init", "--file", "none/mine.json")
     assert nowhere.exit_code == 6
     assert nowhere.stderr == (
         "error: none/mine.json cannot be written: No such file or directory\n"
         "hint: name another with --file\n"
     )
+
+
+def test_init_writes_what_is_named_to_all_commands(sqlite_invoke: Invoke) -> None:
+    assert sqlite_invoke("--config", "a.json", "init").ok().stderr.startswith("wrote a.json; ")
+    assert sqlite_invoke("--config", "a.json", "config", "validate").exit_code == 0
+    environ = {"BILLING_CONFIG": "b.json"}
+    assert "'billing init' writes one" in sqlite_invoke("usage", environ=environ).stderr
+    assert sqlite_invoke("init", environ=environ).ok().stderr.startswith("wrote b.json; ")
+    assert sqlite_invoke("usage", environ=environ).exit_code == 0
+    other = sqlite_invoke("init", "--file", "c.json", environ=environ).ok().stderr
+    assert "\ncommands go on reading b.json, which BILLING_CONFIG names\n" in other
 
 
 def test_init_uses_the_database_that_the_file_names(sqlite_invoke: Invoke) -> None:
