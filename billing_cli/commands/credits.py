@@ -10,7 +10,7 @@ from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.commands.examples import examples
 from billing_cli.options import OutputOption, UserOption, parse_date, parse_reason
-from billing_cli.output import Column, OutputFormat, emit
+from billing_cli.output import Column, OutputFormat, emit, message
 
 cli = typer.Typer(no_args_is_help=True, help="Grant credits, and look after them.")
 
@@ -84,7 +84,10 @@ def add(
     app: App = context.obj
     last = None if expires is None else parse_date(expires, "--expires")
     why = parse_reason(reason, "the credit")
-    emit([service.add(app, user, amount, why, last)], _COLUMNS, output)
+    credit, is_new = service.add(app, user, amount, why, last)
+    emit([credit], _COLUMNS, output)
+    if is_new:
+        message(f"the user {user} was not known: added")
 
 
 @cli.command("list")

@@ -73,8 +73,11 @@ def withdraw(tx: Transaction, rows: Sequence[CreditRow], now: int, reason: str) 
 
 def add(
     app: App, user_id: str, amount: str, reason: str, expires: date | None
-) -> dict[str, object]:
-    """Grant a credit to a user, who may be new; it can be used to the end of ``expires``."""
+) -> tuple[dict[str, object], bool]:
+    """Grant a credit to a user; it can be used to the end of ``expires``.
+
+    Returns the credit, and whether the user is new, by design or by a slip of the pen.
+    """
     now = app.clock.now()
     try:
         user_id = read_user_id(user_id)
@@ -88,10 +91,11 @@ def add(
         if expires_at is not None and expires_at <= now:
             raise UsageError(f"--expires: {expires} has passed", "give a date that is to come")
         with uow.batch() as tx:
+            is_new = user_id not in users.by_ids(tx, [user_id])
             key = Interner(USERS).keys(tx, {user_id})[user_id]
             given = credits.Grant(key, user_id, minor, currency, reason, now, expires_at=expires_at)
             (number,) = grant(tx, [given], now)
-            return row_of(_require(tx, number), now)
+            return row_of(_require(tx, number), now), is_new
 
 
 def positive(amount: str, currency: str, option: str = "--amount") -> int:

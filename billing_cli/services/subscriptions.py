@@ -50,9 +50,12 @@ def create(app: App, user_id: str, plan_id: str, since: int | None, *, dry_run: 
             # First what is wrong with the plan: a user is not made for nothing.
             require_plans(history, at)
             require_plan(history, plan_id, at)
-            user_key = _user_key(tx, history, user_id, now)
+            user_key, is_new = _user_key(tx, history, user_id, now)
             action = begin(tx, history, user_key, user_id, plan_id, at, now)
-            return action.done(None, at, dry_run=dry_run)
+            done = action.done(None, at, dry_run=dry_run)
+            if is_new:
+                done.notes.append(f"the user {user_id} was not known: added")
+            return done
 
 
 def change(  # noqa: PLR0913 - the options of the command
@@ -139,16 +142,16 @@ def _invoice(action: Action) -> dict[str, object] | None:
     return {name: found[name] for name in ("period", "projected_total", "projected_lines")}
 
 
-def _user_key(tx: Transaction, history: TermsHistory, user_id: str, now: int) -> int:
-    """Return the key of a user, who is added where there is none of this name."""
+def _user_key(tx: Transaction, history: TermsHistory, user_id: str, now: int) -> tuple[int, bool]:
+    """Return the key of a user, who is added where there is none of this name, and whether so."""
     known = users.by_ids(tx, [user_id]).get(user_id)
     if known is not None:
-        return known.user_key
+        return known.user_key, False
     try:
         read_user_id(user_id)
     except ValueError as error:
         raise UsageError(f"--user: {error}") from error
-    return add_without_plan(tx, Place(history, now), user_id)
+    return add_without_plan(tx, Place(history, now), user_id), True
 
 
 @contextmanager

@@ -65,6 +65,13 @@ def test_a_credit_for_downtime(invoke: Invoke) -> None:
     assert events(invoke)[-1] == ("credit.granted", JAN)
 
 
+def test_a_user_who_is_not_known_is_added_and_told(sqlite_invoke: Invoke) -> None:
+    words = ("credits", "add", "--user", "ann", "--amount", "5", *REASON)
+    first, again = sqlite_invoke(*words, at=JAN).ok(), sqlite_invoke(*words, at=JAN).ok()
+    assert first.stderr == "the user ann was not known: added\n"
+    assert again.stderr == ""
+
+
 def test_used_returned_and_voided(invoke: Invoke) -> None:
     credit = add(invoke, "2.00")
     billed(invoke)

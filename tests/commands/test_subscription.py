@@ -49,7 +49,7 @@ def refused(result: Result, code: int, message: str, hint: str) -> None:
 
 def test_a_subscription_begins_and_makes_its_user(hybrid: Invoke) -> None:
     created = hybrid("subscription", "create", "--user", "ann", "--plan", "pro", at=JAN_11).ok()
-    assert created.stderr == ""
+    assert created.stderr == "the user ann was not known: added\n"
     assert created.stdout == (
         "  Id  User id    Plan id      Price  Interval    Status    Current period end    "
         "Next plan id    Ends at\n"
@@ -94,7 +94,7 @@ def test_the_past_and_the_future_may_be_named(hybrid: Invoke) -> None:
     later = hybrid(
         "subscription", "create", "-u", "bob", "--plan", "pro", "--from", FEB, at=JAN_21
     ).ok()
-    assert later.stderr == f"takes effect at {FEB}\n"
+    assert later.stderr == f"takes effect at {FEB}\nthe user bob was not known: added\n"
     assert "scheduled" in later.stdout
     statuses = {
         at: [row["status"] for row in hybrid("subscription", "list", "-o", "json", at=at).json()]
@@ -110,7 +110,9 @@ def test_the_past_and_the_future_may_be_named(hybrid: Invoke) -> None:
 def test_a_rehearsal_makes_nothing(hybrid: Invoke) -> None:
     create = ("subscription", "create", "--user", "ann", "--plan", "pro", "--dry-run")
     rehearsed = hybrid(*create, at=JAN_11).ok()
-    assert rehearsed.stderr == "nothing was kept: this was a rehearsal\n"
+    assert rehearsed.stderr == (
+        "nothing was kept: this was a rehearsal\nthe user ann was not known: added\n"
+    )
     assert hybrid("user", "list", at=JAN_11).ok().stderr == "no users\n"
     assert hybrid("subscription", "list", at=JAN_11).ok().stderr == "no subscriptions\n"
 
