@@ -14,10 +14,11 @@ from billing_cli.logs import LogFormat
 from billing_cli.output import OutputFormat
 from billing_cli.pricing.excerpts import quoted
 
-# The last second and year that are answered for: in the year 9999 some next day has no date.
-_LAST_SECOND: Final = 253_370_764_799
-_LAST_YEAR: Final = 9998
-_LATEST: Final = f"the year {_LAST_YEAR} is the last"
+# What is answered for: what lies a month before the year 2, or a day after 9999, has no date.
+_SECONDS: Final = range(-62_072_524_800, 253_370_764_800)
+_YEARS: Final = range(3, 9999)
+_EARLIEST: Final = f"the year {_YEARS[0]} is the first"
+_LATEST: Final = f"the year {_YEARS[-1]} is the last"
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _PERIOD: Final = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])")
 
@@ -108,8 +109,7 @@ def parse_date(text: str, option: str) -> date:
         except ValueError:
             pass
         else:
-            if found.year > _LAST_YEAR:
-                raise UsageError(f"{option}: {text} is too late", _LATEST)
+            _require_within(found.year, _YEARS, text, option)
             return found
     raise UsageError(
         f"{option}: {quoted(text)} is not a date", "write it as YYYY-MM-DD, such as 2025-01-31"
@@ -119,6 +119,7 @@ def parse_date(text: str, option: str) -> date:
 def parse_period(text: str, option: str = "--period") -> str:
     """Return ``text`` if it has the form of a period's name (YYYY-MM); UsageError if not."""
     if _PERIOD.fullmatch(text):
+        _require_within(int(text[:4]), _YEARS, text, option)
         return text
     raise UsageError(
         f"{option}: {quoted(text)} is not a billing period",
@@ -136,9 +137,15 @@ def parse_moment(text: str, option: str) -> int:
         raise UsageError(
             f"{option}: {error}", "write it as RFC 3339 with a zone, such as 2025-01-01T00:00:00Z"
         ) from error
-    if second > _LAST_SECOND:
-        raise UsageError(f"{option}: {text} is too late", _LATEST)
+    _require_within(second, _SECONDS, text, option)
     return second
+
+
+def _require_within(number: int, known: range, text: str, option: str) -> None:
+    if number < known[0]:
+        raise UsageError(f"{option}: {text} is too early", _EARLIEST)
+    if number > known[-1]:
+        raise UsageError(f"{option}: {text} is too late", _LATEST)
 
 
 def parse_date_or_moment(text: str, option: str) -> date | int:

@@ -78,6 +78,7 @@ def history(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -
         Column("effective_from"),
         Column("recorded_at"),
         Column("changes"),
+        Column("replaced_by", numeric=True, wide=True),
         Column("settings", table=False),
     ]
     emit(service.history(app), columns, output, empty="nothing is recorded before the first run")

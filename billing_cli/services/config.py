@@ -11,6 +11,8 @@ from billing_cli.services.plan_changes import named
 from billing_cli.store import terms as store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from billing_cli.app import App
     from billing_cli.services.plan_changes import Reached
 
@@ -78,28 +80,44 @@ def _reaching(reached: Reached) -> str:
 
 
 def history(app: App) -> list[dict[str, object]]:
-    """Return a row for each recorded version, oldest first."""
+    """Return a row for each recorded version, oldest first.
+
+    Its changes are against what was in force at the moment from which it holds; ``replaced_by`` is
+    the later version that took the place of all of it.
+    """
     with app.unit_of_work() as uow, uow.reading() as tx:
         recorded = store.versions(tx)
-    rows = []
-    before: dict[str, object] = {}
-    for version in recorded:
-        differences = terms.compare(before, version.document) if before else []
-        since = version.effective_from
-        rows.append(
-            {
-                "version": version.id,
-                "effective_from": "the beginning" if since is None else format_instant(since),
-                "recorded_at": format_instant(version.recorded_at),
-                "changes": "; ".join(
-                    f"{d.key}: {_said(d.in_force)} -> {_said(d.wanted)}" for d in differences
-                )
-                or "first settings",
-                "settings": version.document,
-            }
-        )
-        before = version.document
-    return rows
+    return [
+        {
+            "version": version.id,
+            "effective_from": _since(version),
+            "recorded_at": format_instant(version.recorded_at),
+            "changes": _changes(recorded[:at], version),
+            "replaced_by": next((v.id for v in recorded[at + 1 :] if _replaces(v, version)), None),
+            "settings": version.document,
+        }
+        for at, version in enumerate(recorded)
+    ]
+
+
+def _since(version: store.Version) -> str:
+    since = version.effective_from
+    return "the beginning" if since is None else format_instant(since)
+
+
+def _changes(before: Sequence[store.Version], version: store.Version) -> str:
+    if not before or version.effective_from is None:
+        return "first settings"
+    in_force, _ = terms.outlook(before, version.effective_from)
+    return "; ".join(
+        f"{d.key}: {_said(d.in_force)} -> {_said(d.wanted)}"
+        for d in terms.compare(in_force.document, version.document)
+    )
+
+
+def _replaces(later: store.Version, version: store.Version) -> bool:
+    since, was = later.effective_from, version.effective_from
+    return since is not None and was is not None and since <= was
 
 
 def warn_of(in_force: terms.InForce) -> str | None:

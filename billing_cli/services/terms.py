@@ -114,7 +114,7 @@ def apply(uow: UnitOfWork, settings: Settings, now: int, since: int | None) -> A
             ahead = coming if coming is not None and coming > now else None
             return Applied([], None, None, [], [], ahead)
         effective = now if since is None else since
-        in_force, dropped = _outlook(recorded, effective)
+        in_force, dropped = outlook(recorded, effective)
         differences = next(
             filter(None, (compare(v.document, wanted) for v in (in_force, *dropped))), []
         )
@@ -135,7 +135,7 @@ def apply(uow: UnitOfWork, settings: Settings, now: int, since: int | None) -> A
         )
 
 
-def _outlook(
+def outlook(
     recorded: Sequence[terms.Version], at: int
 ) -> tuple[terms.Version, list[terms.Version]]:
     """Return the version in force at an instant, and those that are to follow it."""

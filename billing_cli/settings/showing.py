@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def effective_rows(settings: Settings) -> list[dict[str, object]]:
     """Return a row ``{"key", "value", "source"}`` for each setting in force, for showing.
 
-    Keys are paths such as ``subscriptionPlans[0].price``; an empty list is one row with an
-    empty text. Decimals are texts; secrets and passwords are asterisks.
+    Keys are paths such as ``subscriptionPlans[0].price``; a list of plain values, or an empty
+    one, is one row. Decimals are texts; secrets and passwords are asterisks.
     """
     shown = settings.values.model_dump(by_alias=True) | {"databaseUrl": settings.shown_database_url}
     return [
@@ -37,11 +37,9 @@ def _rows(members: Mapping[str, object], prefix: str) -> Iterator[tuple[str, str
         if isinstance(value, dict):
             yield from _rows(value, f"{path}.")
         elif isinstance(value, (tuple, list)):
-            if not value:
-                yield path, path, ""
-            if any(not isinstance(item, dict) for item in value):
+            if not all(isinstance(item, dict) for item in value) or not value:
                 # Plain values are one setting, as they stand in one line of the file.
-                yield path, path, " ".join(map(str, value))
+                yield path, path, list(value)
                 continue
             for index, item in enumerate(value):
                 yield from (

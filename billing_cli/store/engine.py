@@ -12,7 +12,13 @@ from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import NullPool
 
-from billing_cli.errors import BillingError, NotFoundError, UnavailableError, UsageError
+from billing_cli.errors import (
+    BillingError,
+    InvalidDataError,
+    NotFoundError,
+    UnavailableError,
+    UsageError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -167,6 +173,11 @@ def translate(error: BaseException, where: URL | None = None) -> BillingError:
         return BillingError(
             f"the database refused what this program wrote: {text}",
             "this is a bug; please report it",
+        )
+    if "integer overflow" in lowered or "bigint out of range" in lowered:
+        return InvalidDataError(
+            "the sums of what was used are larger than a database can add up",
+            "the sizes of some sessions must be wrong: billing usage --by session shows them",
         )
     hints = (
         ("full", "free some space, then run the command again: nothing was half done"),

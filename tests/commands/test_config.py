@@ -288,3 +288,19 @@ def test_the_sample_is_valid(sqlite_invoke: Invoke) -> None:
     sqlite_invoke("init").ok()
     assert json.loads((sqlite_invoke.work / "billing.json").read_text())["invoiceDay"] == 1
     sqlite_invoke("config", "validate").ok()
+
+
+def test_history_tells_what_an_earlier_instant_takes_the_place_of(invoke: Invoke) -> None:
+    invoke.configure(invoiceDay=1)
+    invoke("meter", "run", at="2025-10-01T00:00:00Z").ok()
+    invoke.configure(invoiceDay=15)
+    invoke("config", "apply", at="2025-11-05T01:00:00Z").ok()
+    invoke.configure(invoiceDay=15, computeRates={"cpu_per_core_hour": 0.06})
+    earlier = ("--from", "2025-10-07T00:00:00Z")
+    invoke("config", "apply", *earlier, at="2025-11-05T01:00:00Z").ok()
+    rows = invoke("config", "history", "-o", "json").ok().json()
+    assert [(row["changes"], row["replaced_by"]) for row in rows] == [
+        ("first settings", None),
+        ("invoiceDay: 1 -> 15", 3),
+        ("computeRates.cpu_per_core_hour: 0.05 -> 0.06; invoiceDay: 1 -> 15", None),
+    ]

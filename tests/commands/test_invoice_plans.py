@@ -305,8 +305,8 @@ def test_an_account_suspended_for_an_overdue_invoice_goes_on_at_once(
 def test_no_subscription_begins_before_anything_can_be_metered(sqlite_invoke: Invoke) -> None:
     sqlite_invoke.configure(billingMode="hybrid", subscriptionPlans=PLANS)
     begun = ("subscription", "create", "--user", "ann", "--plan", "pro", "--from")
-    refused = sqlite_invoke(*begun, "0001-01-01T00:00:00Z", at=JAN)
+    refused = sqlite_invoke(*begun, "1969-12-31T23:59:59Z", at=JAN)
     assert (refused.exit_code, refused.stderr.splitlines()[0]) == (
         2,
-        "error: --from: 0001-01-01T00:00:00Z lies before 1970, when nothing was metered",
+        "error: --from: 1969-12-31T23:59:59Z lies before 1970, when nothing was metered",
     )

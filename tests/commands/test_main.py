@@ -92,9 +92,26 @@ def test_at_is_an_instant(sqlite_invoke: Invoke, at: str, reason: str) -> None:
 
 
 def test_at_can_be_any_time(sqlite_invoke: Invoke) -> None:
-    for at in ("0001-01-02T00:00:00Z", "1960-01-01T00:00:00+05:30", "9998-12-31T23:59:59Z", ""):
+    for at in ("0003-01-01T00:00:00Z", "1960-01-01T00:00:00+05:30", "9998-12-31T23:59:59Z", ""):
         sqlite_invoke("usage", environ={"BILLING_AT": at}).ok()
         sqlite_invoke("meter", "run", environ={"BILLING_AT": at}).ok()
+
+
+@pytest.mark.parametrize("timezone", ["America/Adak", "Asia/Tokyo"])
+def test_the_first_and_the_last_moment_have_periods_around_them(
+    sqlite_invoke: Invoke, timezone: str
+) -> None:
+    sqlite_invoke.configure(timezone=timezone, invoiceDay=28)
+    for at in ("0003-01-01T00:00:00Z", "9998-12-31T23:59:59Z"):
+        take_in(sqlite_invoke, event("created", "2025-01-01T00:00:00Z", "s", "ann"), at=at)
+        for command in ("usage", "dashboard", "quota show", "job status", "report usage"):
+            sqlite_invoke(*command.split(), at=at)
+            assert sqlite_invoke(*command.split(), at=at).exit_code in {0, 7}, command
+    for words in ("--from 0003-01-01 --to 0003-01-01", "--period 0003-01", "--period 9998-12"):
+        assert sqlite_invoke("usage", *words.split()).exit_code == 0, words
+    for words in ("--from 0002-12-31 --to 0003-01-01", "--period 0002-12", "--period 0000-01"):
+        refused = sqlite_invoke("usage", *words.split())
+        assert (refused.exit_code, "is too early\n" in refused.stderr) == (2, True), words
 
 
 def test_a_reader_that_leaves_early_is_no_error(billing: Billing, invoke: Invoke) -> None:

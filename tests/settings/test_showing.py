@@ -95,10 +95,11 @@ def test_a_list_of_plain_values_is_one_row() -> None:
     settings = load({"notifications": {"sinks": [sink]}})
     assert row(settings, "notifications.sinks[0].command") == {
         "key": "notifications.sinks[0].command",
-        "value": "/bin/tell -v",
+        "value": ["/bin/tell", "-v"],
         "source": "billing.json",
     }
-    assert row(settings, "notifications.sinks[0].events")["value"] == "*"
+    assert row(settings, "notifications.sinks[0].events")["value"] == ["*"]
+    assert row(settings, "taxes")["value"] == []
     assert row(settings, "notifications.maxAttempts")["value"] == 10
 
 
