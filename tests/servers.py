@@ -146,8 +146,8 @@ def http_server(*, tls: bool = False) -> Iterator[HttpServer]:
 
 
 @contextmanager
-def slow_server() -> Iterator[int]:
-    """Run what answers a byte at a time, and never to an end; gives its port."""
+def slow_server(head: bytes = b"") -> Iterator[int]:
+    """Run what answers a byte at a time after a head, and never to an end; gives its port."""
     left = threading.Event()
     with socket.create_server((HOST, 0)) as listening:
 
@@ -156,6 +156,7 @@ def slow_server() -> Iterator[int]:
                 with suppress(OSError):
                     talk, _ = listening.accept()
                     with talk:
+                        talk.sendall(head)
                         while not left.wait(0.1):
                             talk.sendall(b"2")
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 import socket
 import threading
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+_AGAIN_SECONDS: Final = 0.1
 
 
 class Deadline:
@@ -21,6 +23,11 @@ class Deadline:
         """Begin with time left."""
         self.passed = False
 
+    def check(self) -> None:
+        """Raise TimeoutError if the time was up."""
+        if self.passed:
+            raise TimeoutError
+
 
 @contextmanager
 def deadline(seconds: float, find: Callable[[], socket.socket | None]) -> Iterator[Deadline]:
@@ -28,19 +35,22 @@ def deadline(seconds: float, find: Callable[[], socket.socket | None]) -> Iterat
 
     Whoever waits for it gets an ``OSError`` then, as when the other side leaves.
     """
-    limit = Deadline()
+    limit, done = Deadline(), threading.Event()
 
-    def break_off() -> None:
+    def watch() -> None:
+        if done.wait(seconds):
+            return
         limit.passed = True
-        found = find()
-        if found is not None:
-            with suppress(OSError):
-                found.shutdown(socket.SHUT_RDWR)
+        # Again and again: what is just being connected has no socket to be found yet.
+        while not done.is_set():
+            found = find()
+            if found is not None:
+                with suppress(OSError):
+                    found.shutdown(socket.SHUT_RDWR)
+            done.wait(_AGAIN_SECONDS)
 
-    timer = threading.Timer(seconds, break_off)
-    timer.daemon = True
-    timer.start()
+    threading.Thread(target=watch, daemon=True).start()
     try:
         yield limit
     finally:
-        timer.cancel()
+        done.set()

@@ -14,6 +14,7 @@ from http.client import (
     HTTPException,
     HTTPResponse,
     HTTPSConnection,
+    IncompleteRead,
     RemoteDisconnected,
 )
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _STALE: Final = (RemoteDisconnected, BrokenPipeError, ConnectionResetError)
+_CLOSED: Final[dict[type[HTTPException], str]] = {
+    RemoteDisconnected: "the connection was closed without an answer",
+    IncompleteRead: "the connection was closed in the middle of an answer",
+}
 
 
 class Response(NamedTuple):
@@ -92,21 +97,29 @@ class HttpClient:
     ) -> Response:
         connection = self._connection = self._connection or self._new()
         sent = {"User-Agent": f"billing/{__version__}", "Accept": "application/json", **headers}
+        # The library lets go of the socket before the body of an answer that ends the connection.
+        held: socket.socket | None = None
         try:
-            with deadline(self._timeout, lambda: _socket_of(connection)) as limit:
+            with deadline(self._timeout, lambda: connection.sock or held) as limit:
                 try:
                     connection.request(method, target, body, sent)
-                    return self._read(connection.getresponse())
+                    held = connection.sock
+                    answer = self._read(connection.getresponse())
                 except (OSError, HTTPException, ValueError) as error:
                     if limit.passed:
                         raise TimeoutError from error
                     raise
+                # What was broken off reads like a body that has come to its end.
+                limit.check()
+                return answer
         except BaseException:
             self.close()
             raise
 
     def _read(self, response: HTTPResponse) -> Response:
         body = response.read(_LARGEST_ANSWER)
+        if response.length and len(body) < _LARGEST_ANSWER:
+            raise IncompleteRead(body, response.length)
         if response.length or response.will_close or not response.isclosed():
             self.close()
         return Response(response.status, response.getheader("Retry-After"), body)
@@ -118,11 +131,6 @@ class HttpClient:
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         return UnreachableError(f"{self.server}: {why(error, self._timeout)}")
-
-
-def _socket_of(connection: HTTPConnection) -> socket.socket | None:
-    found: socket.socket | None = connection.sock
-    return found
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -144,10 +152,8 @@ def why(error: Exception, timeout: int) -> str:
         return f"its certificate is not trusted: {error.verify_message}"
     if isinstance(error, ssl.SSLError):
         return f"TLS failed: {error.reason or 'no reason is known'}"
-    if isinstance(error, RemoteDisconnected):
-        return "the connection was closed without an answer"
     if isinstance(error, HTTPException):
-        return f"the answer is not HTTP ({type(error).__name__})"
+        return _CLOSED.get(type(error)) or f"the answer is not HTTP ({type(error).__name__})"
     text = type(error).__name__
     with suppress(AttributeError):
         text = getattr(error, "strerror", None) or text
