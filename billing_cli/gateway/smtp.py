@@ -91,16 +91,19 @@ class SmtpSink:
     def _try(self, message: EmailMessage) -> Outcome:
         with deadline(self._server.timeout, self._socket) as limit:
             try:
-                self._connect().send_message(message)
+                connection = self._connect()
+                if not _takes(connection, message):
+                    return refused(f"{self._server.host} takes no addresses beyond ASCII")
+                connection.send_message(message)
             except OSError as error:  # as all of the library's errors are
-                return self._failure(TimeoutError() if limit.passed else error, message)
+                return self._failure(TimeoutError() if limit.passed else error)
             except UnicodeEncodeError:
                 # The library writes names and passwords in ASCII, and addresses where it can.
                 self._break()
                 return unreachable("its username and password must be plain ASCII")
         return DELIVERED
 
-    def _failure(self, error: OSError, message: EmailMessage) -> Outcome:
+    def _failure(self, error: OSError) -> Outcome:
         if isinstance(error, smtplib.SMTPRecipientsRefused):
             self._reset()
             return self._reply(*next(iter(error.recipients.values())))
@@ -108,8 +111,6 @@ class SmtpSink:
             self._reset()
             return self._reply(error.smtp_code, error.smtp_error)
         self._break()
-        if isinstance(error, smtplib.SMTPNotSupportedError) and not str(message["To"]).isascii():
-            return refused(f"{self._server.host} takes no addresses beyond ASCII")
         return unreachable(self._reason(error))
 
     def _reason(self, error: OSError) -> str:
@@ -138,6 +139,7 @@ class SmtpSink:
             connection.starttls(context=self._context)
         if server.username is not None:
             connection.login(server.username, server.password or "")
+        connection.ehlo_or_helo_if_needed()
         return connection
 
     def adopt(self, connection: smtplib.SMTP) -> None:
@@ -168,3 +170,9 @@ class SmtpSink:
         text = said.decode(errors="replace") if isinstance(said, bytes) else said
         server = self._server
         return shown(f"{server.host} answers {code} {text}".strip(), server.password)
+
+
+def _takes(connection: smtplib.SMTP, message: EmailMessage) -> bool:
+    """Tell whether a server takes a mail's address; any does of a name, which is encoded."""
+    address: str = message["To"].addresses[0].addr_spec
+    return address.isascii() or connection.has_extn("smtputf8")
