@@ -62,3 +62,7 @@ class NotConfiguredError(BillingError):
     """Something has to be configured, or the schema upgraded, first."""
 
     exit_code = 8
+
+
+class NotInstalledError(NotConfiguredError):
+    """A library is missing that comes with one of the program's extras."""

@@ -13,7 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Final
 
-from billing_cli.errors import NotConfiguredError
+from billing_cli.errors import NotInstalledError
 from billing_cli.pricing.money import exponent
 
 if TYPE_CHECKING:
@@ -123,7 +123,7 @@ def named(tag: str) -> str | None:
 def language(tag: str) -> Language:
     """Return the language that serves a tag; English where there are no words for it.
 
-    Raises :class:`NotConfiguredError` where Babel is not installed.
+    Raises :class:`NotInstalledError` where Babel is not installed.
     """
     name = named(tag)
     if name is None:
@@ -179,9 +179,9 @@ def _cased(part: str) -> str:
     return part.upper() if len(part) == 2 else part.title()  # noqa: PLR2004 - a region of ISO 3166
 
 
-def not_installed(library: str) -> NotConfiguredError:
+def not_installed(library: str) -> NotInstalledError:
     """Return the error for a library that documents need and that is not there."""
-    return NotConfiguredError(
+    return NotInstalledError(
         f"PDF documents need {library}, which is not installed",
         "install it with: pip install 'billing-cli[pdf]'",
     )

@@ -106,7 +106,7 @@ class Typesetter:
     def __init__(self, template: bytes, name: str, logo: Picture | None) -> None:
         """Lay the folder out; ``name`` is what errors call the template.
 
-        Raises :class:`NotConfiguredError` where Typst is not installed.
+        Raises :class:`NotInstalledError` where Typst is not installed.
         """
         try:
             import typst

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Final
 
-from billing_cli.errors import NotConfiguredError
+from billing_cli.errors import NotInstalledError
 from billing_cli.gateway.mail import Attachment
 from billing_cli.store import invoices
 
@@ -36,6 +36,6 @@ def attachments(app: App, told: Told) -> tuple[Attachment, ...]:
             return ()
         try:
             document = render_invoice(app, tx, row)
-        except NotConfiguredError:
+        except NotInstalledError:
             return ()
     return (Attachment(f"{row.invoice_number or row.id}.pdf", "application/pdf", document),)

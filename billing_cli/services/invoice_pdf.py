@@ -70,9 +70,9 @@ def available_languages() -> list[str]:
 def render_invoice(app: App, tx: Transaction, invoice: InvoiceRow) -> bytes:
     """Return an invoice's document, as the settings want it, in its user's language.
 
-    The same invoice gives the same bytes. Raises :class:`NotConfiguredError` where the extra
-    ``pdf`` is not installed, or logo or template cannot be read, and :class:`InvalidDataError`
-    where the operator's own template cannot take the invoice.
+    The same invoice gives the same bytes. Raises :class:`NotInstalledError` where the extra
+    ``pdf`` is not installed, :class:`NotConfiguredError` where logo or template cannot be read, and
+    :class:`InvalidDataError` where the operator's own template cannot take the invoice.
     """
     printer = Printer(app)
     (document,) = printer.of_invoices(tx, [invoice])

@@ -233,25 +233,60 @@ def test_mail_servers_are_checked(sqlite_invoke: Invoke) -> None:
         assert open_ones(run)[0]["last_error"] == f"{HOST}: Connection refused"
 
 
+def billed(run: Invoke, server: MailServer) -> None:
+    """Have an invoice for Ann to be told of, and her address."""
+    configured(run, mail(server), environ=MAIL_SECRET)
+    run("user", "add", "ann", "--email", "ann@example.com", at=after(1)).ok()
+    session = {"id": "s", "user": "ann"}
+    events = [
+        {"event": "session.created", "timestamp": "2024-12-01T00:00:00Z", "data": session},
+        {"event": "session.terminated", "timestamp": "2024-12-02T00:00:00Z", "data": session},
+    ]
+    run("meter", "ingest", "-", stdin="\n".join(map(json.dumps, events)), at=after(2)).ok()
+    run("invoice", "generate", "--period", "2024-12", "--finalize", at=after(3)).ok()
+
+
 def test_an_invoice_goes_with_the_mail_about_it(sqlite_invoke: Invoke) -> None:
     run = sqlite_invoke
     with mail_server() as server:
-        configured(run, mail(server), environ=MAIL_SECRET)
-        run("user", "add", "ann", "--email", "ann@example.com", at=after(1)).ok()
-        session = {"id": "s", "user": "ann"}
-        events = [
-            {"event": "session.created", "timestamp": "2024-12-01T00:00:00Z", "data": session},
-            {"event": "session.terminated", "timestamp": "2024-12-02T00:00:00Z", "data": session},
-        ]
-        run("meter", "ingest", "-", stdin="\n".join(map(json.dumps, events)), at=after(2)).ok()
-        run("invoice", "generate", "--period", "2024-12", "--finalize", at=after(3)).ok()
+        billed(run, server)
         deliver(run, 10, MAIL_SECRET)
-        added, billed = server.mails
+        added, billed_mail = server.mails
         assert list(added.iter_attachments()) == []
-        (attached,) = billed.iter_attachments()
+        (attached,) = billed_mail.iter_attachments()
         assert attached.get_filename() == "INV-2025-000001.pdf"
         assert attached.get_content_type() == "application/pdf"
         assert attached.get_content().startswith(b"%PDF-")
+
+
+def test_a_document_that_cannot_be_made_is_waited_for(sqlite_invoke: Invoke) -> None:
+    run = sqlite_invoke
+    with mail_server() as server:
+        billed(run, server)
+        sink = mail(server, events=["billing.invoice.created"])
+        run.configure(notifications={"sinks": [sink]}, company={"logo": "missing.png"})
+        deliver(run, 10, MAIL_SECRET, code=7)
+        assert server.mails == []
+        (row,) = open_ones(run)
+        assert row["state"] == "retrying"
+        assert "missing.png cannot be read" in row["last_error"]
+        run.configure(notifications={"sinks": [sink]})
+        deliver(run, 100, MAIL_SECRET)
+        assert len(list(server.mails[0].iter_attachments())) == 1
+
+
+def test_without_the_extra_mails_go_without_documents(
+    sqlite_invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from billing_cli.gateway import pdf
+
+    run = sqlite_invoke
+    with mail_server() as server:
+        billed(run, server)
+        pdf.typesetter.cache_clear()
+        monkeypatch.setitem(sys.modules, "typst", None)
+        deliver(run, 10, MAIL_SECRET)
+        assert [list(one.iter_attachments()) for one in server.mails] == [[], []]
 
 
 def test_templates_can_be_replaced(sqlite_invoke: Invoke) -> None:
