@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.notices import types_of_all
+from billing_cli.settings.values import web_address_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -61,8 +62,19 @@ def _of_kind(sink: dict[str, object], kind: str) -> Iterator[tuple[str, str]]:
     if kind == "email" and sink.get("tls") == "none":
         for key in sorted({"username", "secretFile"} & given):
             yield key, 'needs a connection that is encrypted: tls must not be "none"'
-    if kind == "streamspace" and _other_types(sink.get("events")):
+    if kind == "streamspace":
+        yield from _of_streamspace(sink)
+
+
+def _of_streamspace(sink: dict[str, object]) -> Iterator[tuple[str, str]]:
+    if _other_types(sink.get("events")):
         yield "events", f"may only be {' and '.join(sorted(_ACTIONS))} for this kind"
+    url = sink.get("url")
+    # Its token would be sent there unencrypted. What is no URL at all is refused as such.
+    if isinstance(url, str) and url.lower().startswith("http://"):
+        problem = web_address_problem(url)
+        if problem:
+            yield "url", problem
 
 
 def _other_types(events: object) -> bool:

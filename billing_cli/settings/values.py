@@ -29,7 +29,7 @@ LINK_PLACEHOLDERS: Final = ("invoice_number", "invoice_id", "user_id", "amount",
 _PLAIN_DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,40})?", re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 _PREFIX = re.compile(r"[A-Za-z0-9._-]{1,20}", re.ASCII)
-# Elsewhere than on this machine only with encryption: a secret key goes there.
+# Elsewhere than on this machine only with encryption: a secret goes there.
 _WEB_ADDRESS = re.compile(r"https://[^\s/?#@]+(/[^\s]*)?", re.ASCII)
 _LOCAL_ADDRESS = re.compile(
     r"http://(127\.0\.0\.1|localhost|\[::1\])(:[0-9]+)?(/[^\s]*)?", re.ASCII
@@ -126,12 +126,20 @@ def is_web_address(text: str) -> bool:
     return bool(_WEB_ADDRESS.fullmatch(text) or _LOCAL_ADDRESS.fullmatch(text))
 
 
+def web_address_problem(text: str) -> str | None:
+    """Say what keeps a text from being such an address; ``None`` when it is one."""
+    if is_web_address(text):
+        return None
+    return (
+        "must be an address that begins with https://, or with http:// on this machine itself,"
+        f" not {quoted(text)}"
+    )
+
+
 def _check_web_address(text: str) -> str:
-    if not is_web_address(text):
-        refuse(
-            "must be an address that begins with https://, or with http:// on this machine"
-            f" itself, not {quoted(text)}"
-        )
+    problem = web_address_problem(text)
+    if problem:
+        refuse(problem)
     return text
 
 

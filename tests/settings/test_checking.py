@@ -145,6 +145,8 @@ def test_everything_that_is_wrong_is_said_at_once() -> None:
     )
     assert said[f"{hook}.wake"] == 'is not for sinks of the kind "webhook"'
     assert said[f"{stream}.name"] == "repeats 'm_1'"
+    # A token is sent there.
+    assert "http:// on this machine itself, not 'http://h'" in said[f"{stream}.url"]
     assert said[f"{stream}.events"].startswith("may only be billing.account.resumed and ")
     assert said["currency"].endswith("not 'usd' (codes are in capitals)")
     assert said["timezone"].endswith("not 'Europe/london' (did you mean Europe/London?)")
@@ -279,3 +281,29 @@ def test_a_file_that_says_everything_is_taken() -> None:
 def test_the_model_itself_refuses_what_is_no_number(number: str) -> None:
     with pytest.raises(pydantic.ValidationError, match="must be an amount, not"):
         ComputeRates.model_validate({"cpu_per_core_hour": Decimal(number)})
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("streamspace", "https://h"),
+        ("streamspace", "https://h:8443/base?x"),
+        ("streamspace", "http://127.0.0.1:8080/base"),
+        ("streamspace", "http://localhost"),
+        # What is signed, and holds no secret, may go anywhere.
+        ("webhook", "http://h/in"),
+    ],
+)
+def test_where_sinks_may_be(kind: str, url: str) -> None:
+    sink = {"name": "sink", "kind": kind, "url": url}
+    (read,) = load({"notifications": {"sinks": [sink]}}).values.notifications.sinks
+    assert read.url == url
+
+
+@pytest.mark.parametrize(
+    "url", ["http://h", "HTTP://h", "http://localhost.h", "http://127.0.0.1.h"]
+)
+def test_no_token_goes_to_another_machine_unencrypted(url: str) -> None:
+    sink = {"name": "sink", "kind": "streamspace", "url": url}
+    said = problems({"notifications": {"sinks": [sink]}})
+    assert list(said) == ["notifications.sinks[0].url"]
