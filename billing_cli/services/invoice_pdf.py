@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 from urllib.parse import quote
 
@@ -31,11 +30,13 @@ from billing_cli.pricing.invoice_pdf_data import Look, data_of, fill, title_of
 from billing_cli.pricing.money import format_minor
 from billing_cli.services import terms
 from billing_cli.services.invoices import amount_due, unit_of
+from billing_cli.settings import in_config_folder
 from billing_cli.store import invoice_pdf as store
 from billing_cli.store import invoices, stripe_invoices
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from pathlib import Path
 
     from billing_cli.app import App
     from billing_cli.gateway.languages import Language
@@ -120,7 +121,7 @@ class Printer:
     @cached_property
     def _logo(self) -> Picture | None:
         path = self.app.settings.values.company.logo
-        return None if path is None else pdf.read_logo(self._beside_config(path))
+        return None if path is None else pdf.read_logo(in_config_folder(self.app.settings, path))
 
     @cached_property
     def _typesetter(self) -> Typesetter:
@@ -130,7 +131,7 @@ class Printer:
                 f"--template: there is no file {template}", "name one that is there"
             )
         if template is None and configured is not None:
-            template = self._beside_config(configured)
+            template = in_config_folder(self.app.settings, configured)
         return pdf.typesetter(template, self._logo)
 
     @cached_property
@@ -147,11 +148,6 @@ class Printer:
             payment_instructions=split_lines(company.payment_instructions),
             footer=split_lines(company.footer),
         )
-
-    def _beside_config(self, path: str) -> Path:
-        """Return a path of the config file, which starts at that file's folder."""
-        config = self.app.settings.config_path
-        return (config.parent if config else Path()) / Path(path).expanduser()
 
     def prepare(self) -> None:
         """Raise what would keep every document from being made: see :func:`render_invoice`."""

@@ -148,11 +148,17 @@ class Place:
     def for_(cls, out: str | None, *, one: bool) -> Place:
         """Return the place that ``--out`` names, for one named document or for several.
 
-        Raises :class:`UsageError` for a file that several documents would have to share.
+        Raises :class:`UsageError` for a file that several documents would have to share, and for
+        the home folder of nobody.
         """
         if out is None:
             return cls(Path(), is_folder=True)
-        path = Path(out).expanduser()
+        try:
+            path = Path(out).expanduser()
+        except RuntimeError:
+            raise UsageError(
+                f"--out: {out} names a home folder that cannot be found", "name another folder"
+            ) from None
         if path.is_dir() or out.endswith(("/", "\\")):
             return cls(path, is_folder=True)
         if not one and (path.exists() or path.suffix.lower() == ".pdf"):

@@ -152,6 +152,7 @@ MISTAKES = [
     (["1", "--language", "xx"], 2, "--language: there are no words for 'xx'"),
     (["1", "2", "--out", "-"], 2, "--out - takes one document, and 2 are chosen"),
     (["1", "2", "--out", "a.pdf"], 2, "--out: a.pdf is a file"),
+    (["1", "--out", "~nobody-here/"], 2, "--out: ~nobody-here/ names a home folder that cannot"),
     (["1", "INV-9"], 3, "there is no invoice 'INV-9'"),
     (["--user", "nobody"], 3, "there is no user 'nobody'"),
     (["1", "--template", "none.typ"], 3, "--template: there is no file none.typ"),
@@ -210,6 +211,11 @@ def test_settings_name_template_logo_and_language(sqlite_invoke: Invoke) -> None
     result = run("invoice", "pdf", "1", at=NOW)
     assert result.exit_code == 8
     assert "missing.png cannot be read: No such file or directory" in result.stderr
+    for part in ({"company": {"logo": "~nobody-here/a.png"}}, {"documents": {"template": "~-"}}):
+        run.configure(**part)
+        result = run("invoice", "pdf", "1", at=NOW)
+        assert result.exit_code == 8
+        assert "names a home folder that cannot be found" in result.stderr
 
 
 @pytest.mark.parametrize("library", ["typst", "babel", "segno"])
