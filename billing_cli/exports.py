@@ -8,11 +8,9 @@ written value by value, each made harmless.
 from __future__ import annotations
 
 import csv
-import os
 import re
-import stat
 import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from decimal import Decimal
 from enum import StrEnum
 from itertools import chain, islice
@@ -20,7 +18,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, TextIO, cast
 
 from billing_cli import journals
-from billing_cli.errors import UnavailableError, UsageError
+from billing_cli.errors import UsageError
+from billing_cli.gateway.whole_files import PRIVATE, replacing
 from billing_cli.harmless import IN_LINE, IN_QUOTES, data_cell, json_text
 from billing_cli.output import Column, OutputFormat, emit, emit_bytes, on_terminal
 from billing_cli.pricing.reports import Kind, Shown, add_up
@@ -35,7 +34,7 @@ _BLOCK_ROWS: Final = 1_000
 _NUMERIC: Final = frozenset({Kind.AMOUNT, Kind.COUNT})
 # What no format has to quote, and no spreadsheet, terminal or page takes for anything else.
 _PLAIN: Final = re.compile(r"(?:(?:[A-Za-z0-9][A-Za-z0-9 ._:/@-]*)?\0)*")
-_SHARED: Final = 0o777
+_HINT: Final = "make room, or name another file with --out; what was there before is as it was"
 _TITLES: Final = {
     "mrr": "MRR",
     "days_0_30": "0-30 days",
@@ -264,63 +263,10 @@ def _blocks(report: Report) -> Iterator[tuple[list[Row], bool]]:
 def _destination(out: str | None) -> Iterator[BinaryIO]:
     """Give a file to write: what it holds is on stdout, or at its place, when the block ends."""
     if out is not None:
-        with replacing(Path(out)) as file:
+        with replacing(Path(out), _HINT, PRIVATE) as file:
             yield file
         return
     with tempfile.TemporaryFile() as scratch:
         yield cast("BinaryIO", scratch)
         scratch.seek(0)
         emit_bytes(iter(lambda: scratch.read(1 << 16), b""))
-
-
-@contextmanager
-def replacing(path: Path) -> Iterator[BinaryIO]:
-    """Give a new file that takes the place of ``path`` when the block ends well.
-
-    Until then the old one stays, whatever happens: the new one is written beside it, flushed to
-    the disk, and moved. A new file is private; one that takes another's place has its mode. A
-    device or a pipe is written to directly. Raises :class:`UnavailableError` where nothing can be
-    written.
-    """
-    try:
-        mode = path.stat().st_mode if path.exists() else None
-        if mode is not None and not stat.S_ISREG(mode):
-            with path.open("wb") as file:
-                yield cast("BinaryIO", file)
-            return
-        # A link goes on to point to its file.
-        with _beside(Path(os.path.realpath(path)), mode) as file:
-            yield file
-    except OSError as error:
-        raise UnavailableError(
-            f"{path} cannot be written: {error.strerror or error}",
-            "make room, or name another file with --out; what was there before is as it was",
-        ) from error
-
-
-@contextmanager
-def _beside(target: Path, mode: int | None) -> Iterator[BinaryIO]:
-    descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent)
-    try:
-        with open(descriptor, "w+b") as file:  # noqa: PTH123 - a descriptor, not a path
-            yield cast("BinaryIO", file)
-            file.flush()
-            if mode is not None:
-                os.fchmod(file.fileno(), mode & _SHARED)
-            os.fsync(file.fileno())
-        Path(name).replace(target)
-    except BaseException:
-        with suppress(OSError):
-            Path(name).unlink()
-        raise
-    _flush_folder(target.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    """Make the move itself last; file systems that cannot do so need not."""
-    with suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)

@@ -11,11 +11,9 @@ import io
 import json
 import os
 import re
-import secrets
 import shutil
 import tempfile
 import weakref
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -31,6 +29,7 @@ from billing_cli.errors import (
     UnavailableError,
 )
 from billing_cli.gateway.languages import not_installed
+from billing_cli.gateway.whole_files import replacing
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -287,20 +286,9 @@ def write_pdf(path: Path, content: bytes) -> None:
     :class:`UnavailableError` where it cannot be written.
     """
     refuse_other(path)
-    draft = path.with_name(f".{path.name[:200]}.{secrets.token_hex(4)}.tmp")
-    try:
-        try:
-            with draft.open("xb") as file:
-                file.write(content)
-            draft.replace(path)
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-    except OSError as error:
-        raise UnavailableError(
-            f"cannot write {path}: {error.strerror or error}",
-            "make room or choose another place with --out, and run the command again",
-        ) from error
+    hint = "make room or choose another place with --out, and run the command again"
+    with replacing(path, hint) as file:
+        file.write(content)
 
 
 def refuse_other(path: Path) -> None:
@@ -314,7 +302,8 @@ def refuse_other(path: Path) -> None:
                     return
     except OSError as error:
         raise UnavailableError(
-            f"cannot write {path}: {error.strerror or error}", "choose another place with --out"
+            f"{path} cannot be written: {error.strerror or error}",
+            "choose another place with --out",
         ) from error
     raise ConflictError(
         f"{path} is there already and is not a PDF", "name another file or folder with --out"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.errors import ConflictError, UnavailableError, UsageError
-from billing_cli.gateway.whole_files import write_whole
+from billing_cli.gateway.whole_files import replacing
 from billing_cli.services.job_units import (
     CRON,
     STATE,
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from billing_cli.app import App
 
 _MODE: Final = 0o644
+_HINT: Final = "run this as root, or use --user"
 _LONGEST_PRINTABLE: Final = 0x20
 _SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 _USER_UNITS: Final = Path(".config/systemd/user")
@@ -104,12 +105,15 @@ def write(files: Mapping[Path, str], *, force: bool) -> Iterator[str]:
             continue
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
+            if file.is_symlink() and file.is_char_device():
+                # systemctl mask leaves a link to /dev/null, which would swallow the unit.
+                file.unlink()
         except OSError as error:
             raise UnavailableError(
-                f"cannot make the folder {file.parent}: {error.strerror}",
-                "run this as root, or use --user",
+                f"cannot make room for {file}: {error.strerror}", _HINT
             ) from error
-        write_whole(file, text, _MODE)
+        with replacing(file, _HINT, _MODE) as new:
+            new.write(text.encode())
         yield f"wrote {file}"
 
 
@@ -119,9 +123,7 @@ def _content(file: Path) -> str | None:
     except FileNotFoundError:
         return None
     except OSError as error:
-        raise UnavailableError(
-            f"cannot read {file}: {error.strerror}", "run this as root, or use --user"
-        ) from error
+        raise UnavailableError(f"cannot read {file}: {error.strerror}", _HINT) from error
 
 
 def _installation(app: App, wanted: Wanted) -> Installation:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from billing_cli import __version__
 from billing_cli.errors import UsageError
-from billing_cli.gateway.whole_files import write_whole
+from billing_cli.gateway.whole_files import replacing
 from billing_cli.pricing.money import format_minor
 from billing_cli.services import jobs
 from billing_cli.store import invoice_life, outbox, payments, sessions, state
@@ -82,7 +82,8 @@ def write(content: str, file: Path) -> None:
         raise UsageError(
             f"--textfile {file} does not end in .prom", "the textfile collector reads no others"
         )
-    write_whole(file, content, _MODE)
+    with replacing(file, "name a file in a folder that is there and can be written", _MODE) as new:
+        new.write(content.encode())
 
 
 def _of_jobs(found: Sequence[Standing], values: ConfigValues) -> list[Family]:

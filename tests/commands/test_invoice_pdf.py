@@ -158,7 +158,7 @@ MISTAKES = [
     (["1", "--template", "none.typ"], 3, "--template: there is no file none.typ"),
     (["1", "--out", "billing.json"], 4, "billing.json is there already and is not a PDF"),
     (["1", "--template", "wrong.typ"], 5, "the template wrong.typ, line 1: panicked"),
-    (["1", "--out", "none/a.pdf"], 6, "cannot write none/a.pdf"),
+    (["1", "--out", "none/a.pdf"], 6, "none/a.pdf cannot be written"),
     (["1", "--out", "none/b/"], 6, "cannot make the folder none/b"),
 ]
 

@@ -131,6 +131,18 @@ def test_a_changed_file_is_not_overwritten(sqlite_invoke: Invoke) -> None:
     assert [path.name for path in folder.iterdir()] == [CRON]
 
 
+def test_force_unmasks_a_unit(sqlite_invoke: Invoke) -> None:
+    folder = sqlite_invoke.work / "units"
+    folder.mkdir()
+    masked = folder / TIMER
+    masked.symlink_to(os.devnull)
+    words = ("job", "install", "--systemd", "--into", folder)
+    assert sqlite_invoke(*words).exit_code == 4
+    sqlite_invoke(*words, "--force").ok()
+    assert not masked.is_symlink()
+    assert "[Timer]" in masked.read_text()
+
+
 def test_the_line_of_cron_runs_what_is_due(sqlite_invoke: Invoke, tmp_path: Path) -> None:
     """As cron would: its variables, its shell, its way with percent signs."""
     metrics = tmp_path / "50% off" / "billing.prom"
