@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from billing_cli.clock import Clock
-from billing_cli.errors import NotConfiguredError
+from billing_cli.errors import NotConfiguredError, NotInstalledError
 from billing_cli.logs import Log
 
 if TYPE_CHECKING:
@@ -85,8 +85,8 @@ class App:
     def stripe(self) -> StripeGateway:
         """The account of Stripe; connects only when asked something.
 
-        Raises :class:`~billing_cli.errors.NotConfiguredError` where Stripe is not switched on, has
-        no key, or its library is not installed.
+        Raises :class:`~billing_cli.errors.NotConfiguredError` where Stripe is not switched on or
+        has no key, and :class:`~billing_cli.errors.NotInstalledError` without its library.
         """
         values = self.settings.values
         if not values.stripe_enabled:
@@ -101,7 +101,7 @@ class App:
         try:
             from billing_cli.gateway.stripe_client import StripeGateway
         except ModuleNotFoundError as error:
-            raise NotConfiguredError(
+            raise NotInstalledError(
                 f"the library {error.name!r} is not installed",
                 "pip install 'billing-cli[stripe]'",
             ) from error

@@ -22,6 +22,7 @@ from billing_cli.errors import UsageError
 from billing_cli.gateway.whole_files import PRIVATE, replacing
 from billing_cli.harmless import IN_LINE, IN_QUOTES, data_cell, json_text
 from billing_cli.output import Column, OutputFormat, emit, emit_bytes, on_terminal
+from billing_cli.pricing.report_columns import TITLES
 from billing_cli.pricing.reports import Kind, Shown, add_up
 from billing_cli.tables import gather, markdown_table, plain_table
 
@@ -35,13 +36,6 @@ _NUMERIC: Final = frozenset({Kind.AMOUNT, Kind.COUNT})
 # What no format has to quote, and no spreadsheet, terminal or page takes for anything else.
 _PLAIN: Final = re.compile(r"(?:(?:[A-Za-z0-9][A-Za-z0-9 ._:/@-]*)?\0)*")
 _HINT: Final = "make room, or name another file with --out; what was there before is as it was"
-_TITLES: Final = {
-    "mrr": "MRR",
-    "days_0_30": "0-30 days",
-    "days_31_60": "31-60 days",
-    "days_61_90": "61-90 days",
-    "days_over_90": "Over 90 days",
-}
 # What was never owed or paid, or is not any more, is no part of a sum.
 _NOT_COUNTED: Final = {
     "kind": frozenset({"included"}),
@@ -137,7 +131,7 @@ def _write_table(report: Report, fmt: ReportFormat, out: str | None, empty: str)
     columns = [
         Column(
             field.name,
-            title=_TITLES.get(field.name),
+            title=TITLES.get(field.name),
             numeric=field.kind in _NUMERIC,
             wide=field.shown is Shown.WIDE,
             table=field.shown is not Shown.DATA,

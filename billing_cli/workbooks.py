@@ -6,13 +6,15 @@ everything else, is text, and no text is ever a formula, a link or a date.
 
 from __future__ import annotations
 
+import tempfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from itertools import count, islice
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
-from billing_cli.errors import UnavailableError
+from billing_cli.errors import NotInstalledError
 from billing_cli.harmless import IN_QUOTES, visible
+from billing_cli.pricing.report_columns import TITLES
 from billing_cli.pricing.reports import Kind
 from billing_cli.tables import heading
 
@@ -38,17 +40,28 @@ _CREATED: Final = datetime(2000, 1, 1, tzinfo=UTC)
 def write_workbook(file: BinaryIO, report: Report) -> None:
     """Write a report into a file that can be sought: a sheet, or more where one is full.
 
-    Raises :class:`UnavailableError` where the library is not installed.
+    Raises :class:`NotInstalledError` where the library is not installed.
     """
     try:
         import xlsxwriter
         from xlsxwriter.exceptions import FileCreateError
     except ModuleNotFoundError as error:
-        raise UnavailableError(
+        raise NotInstalledError(
             "workbooks need the library XlsxWriter, which is not installed",
             "install it with: pip install 'billing-cli[xlsx]', or choose another --format",
         ) from error
-    book = xlsxwriter.Workbook(file, {"constant_memory": True, "in_memory": False})
+    # The library leaves its drafts behind unless it comes to the end.
+    with tempfile.TemporaryDirectory(prefix="billing-xlsx-") as folder:
+        book = xlsxwriter.Workbook(file, {"constant_memory": True, "tmpdir": folder})
+        _add_sheets(book, report)
+        try:
+            book.close()
+        except FileCreateError as error:
+            # The library wraps what the system said.
+            raise OSError(*error.args) from error
+
+
+def _add_sheets(book: Workbook, report: Report) -> None:
     book.use_zip64()
     book.set_properties({"title": report.title, "created": _CREATED})
     formats = _Formats(book)
@@ -62,11 +75,6 @@ def write_workbook(file: BinaryIO, report: Report) -> None:
         _head(sheet, report.fields, formats.bold)
         if first is not None:
             _fill(sheet, report.fields, _first_and(first, rows), formats)
-    try:
-        book.close()
-    except FileCreateError as error:
-        # The library wraps what the system said.
-        raise OSError(*error.args) from error
 
 
 def exact_number(text: str) -> Decimal | None:
@@ -96,7 +104,7 @@ def _head(sheet: Worksheet, fields: Sequence[Field], bold: Format) -> None:
         sheet.set_column(at, at, _WIDTHS[field.kind])
     sheet.freeze_panes(1, 0)
     for at, field in enumerate(fields):
-        sheet.write_string(0, at, heading(field.name), bold)
+        sheet.write_string(0, at, TITLES.get(field.name) or heading(field.name), bold)
 
 
 def _first_and(

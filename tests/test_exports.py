@@ -7,6 +7,8 @@ import json
 import os
 import stat
 import sys
+import tempfile
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import openpyxl
@@ -15,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_cli import exports, workbooks
-from billing_cli.errors import UnavailableError
+from billing_cli.errors import NotInstalledError, UnavailableError
 from billing_cli.exports import ReportFormat, lines, write
 from billing_cli.output import Column, OutputFormat, emit
 from billing_cli.pricing.reports import Report, amount, instant, money, number, text, word
@@ -130,6 +132,41 @@ def test_a_full_sheet_is_followed_by_another(
         assert len(book.sheetnames) == sheets
         found = [cell.value for sheet in book for (cell,) in sheet.iter_rows(min_row=2)]
         assert found == [f"n{at}" for at in range(many)]
+
+
+def test_a_workbook_has_the_headings_of_tables(tmp_path: Path) -> None:
+    fields = (money("mrr"), money("days_0_30"), text("user_id"))
+    file = tmp_path / "a.xlsx"
+    write(Report("Aging", fields, []), ReportFormat.XLSX, str(file))
+    sheet = openpyxl.load_workbook(file).active
+    assert sheet is not None
+    assert [cell.value for cell in sheet[1]] == ["MRR", "0-30 days", "User id"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("x"), None])
+def test_a_workbook_leaves_no_drafts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException | None
+) -> None:
+    def rows() -> Iterable[Row]:
+        yield (1, "a", None, None, None, None)
+        if error is not None:
+            raise error
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    file = tmp_path / "a.xlsx"
+    with nullcontext() if error is None else pytest.raises(type(error)):
+        write(report(rows()), ReportFormat.XLSX, str(file))
+    assert list(tmp_path.iterdir()) == ([file] if error is None else [])
+
+
+def test_without_the_extra_a_workbook_says_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xlsxwriter", None)
+    with pytest.raises(NotInstalledError, match="need the library XlsxWriter") as caught:
+        write(report([]), ReportFormat.XLSX, str(tmp_path / "a.xlsx"))
+    assert caught.value.exit_code == 8
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:

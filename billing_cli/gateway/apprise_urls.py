@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
-from billing_cli.errors import NotConfiguredError
+from billing_cli.errors import NotConfiguredError, NotInstalledError
 from billing_cli.gateway.outcomes import DELIVERED, Outcome, failed
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _library() -> Apprise:
     try:
         from apprise import Apprise, AppriseAsset
     except ModuleNotFoundError:
-        raise NotConfiguredError(
+        raise NotInstalledError(
             "it needs the library apprise, which is not installed",
             "install it with: pip install 'billing-cli[notify]'",
         ) from None

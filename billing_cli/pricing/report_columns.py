@@ -12,6 +12,15 @@ from billing_cli.pricing.reports import Shown, amount, count, instant, money, nu
 if TYPE_CHECKING:
     from billing_cli.pricing.reports import Field
 
+TITLES: Final = {
+    "mrr": "MRR",
+    "days_0_30": "0-30 days",
+    "days_31_60": "31-60 days",
+    "days_61_90": "61-90 days",
+    "days_over_90": "Over 90 days",
+}
+"""The headings of columns whose names do not make one."""
+
 USAGE_ROWS: Final = (
     word("kind"),
     amount("quantity"),

@@ -13,6 +13,7 @@ from billing_cli.errors import (
     BillingError,
     InvalidDataError,
     NotConfiguredError,
+    NotInstalledError,
     UnavailableError,
     UsageError,
 )
@@ -145,7 +146,7 @@ def listen(app: App, place: Place, say: Say, confirm: Confirm) -> None:
     try:
         from billing_cli.gateway import stripe_receiver as server
     except ModuleNotFoundError as error:
-        raise NotConfiguredError(
+        raise NotInstalledError(
             f"the library {error.name!r} is not installed", "pip install 'billing-cli[server]'"
         ) from error
     if place.path == server.HEALTH:
