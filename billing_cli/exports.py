@@ -7,7 +7,6 @@ written value by value, each made harmless.
 
 from __future__ import annotations
 
-import csv
 import re
 import tempfile
 from contextlib import contextmanager
@@ -15,13 +14,22 @@ from decimal import Decimal
 from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Final, TextIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Final, cast
 
 from billing_cli import journals
 from billing_cli.errors import UsageError
 from billing_cli.gateway.whole_files import PRIVATE, replacing
 from billing_cli.harmless import IN_LINE, IN_QUOTES, data_cell, json_text
-from billing_cli.output import Column, OutputFormat, emit, emit_bytes, on_terminal
+from billing_cli.output import (
+    Column,
+    OutputFormat,
+    csv_line,
+    emit,
+    emit_bytes,
+    json_array,
+    refuse_terminal,
+)
+from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.report_columns import TITLES
 from billing_cli.pricing.reports import Kind, Shown, add_up
 from billing_cli.tables import gather, markdown_table, plain_table
@@ -65,6 +73,8 @@ JOURNALS: Final = {
 """The formats that are the whole ledger, whatever report is asked for."""
 
 _BY_SUFFIX: Final = {
+    "": ReportFormat.TABLE,
+    ".txt": ReportFormat.TABLE,
     ".json": ReportFormat.JSON,
     ".jsonl": ReportFormat.JSONL,
     ".csv": ReportFormat.CSV,
@@ -80,13 +90,23 @@ _BY_SUFFIX: Final = {
 def choose_format(wanted: ReportFormat | None, out: str | None) -> ReportFormat:
     """Return the format that was asked for, or that the name of the file says; else a table.
 
-    Raises :class:`UsageError` for a workbook that a terminal would get.
+    Raises :class:`UsageError` for a name that says another format, and for a workbook that a
+    terminal would get.
     """
-    known = None if out is None else _BY_SUFFIX.get(Path(out).suffix.lower())
-    chosen = wanted or known or ReportFormat.TABLE
-    if chosen is ReportFormat.XLSX and out is None and on_terminal():
-        raise UsageError("a workbook cannot be shown on a terminal", "name a file with --out")
+    chosen = wanted or _by_name(out or "")
+    if chosen is ReportFormat.XLSX and out is None:
+        refuse_terminal("--format xlsx")
     return chosen
+
+
+def _by_name(out: str) -> ReportFormat:
+    suffix = Path(out).suffix.lower()
+    if suffix not in _BY_SUFFIX:
+        raise UsageError(
+            f"--out: no report is written as {quoted(suffix)}",
+            f"let the name end in {', '.join(filter(None, _BY_SUFFIX))}, or choose a --format",
+        )
+    return _BY_SUFFIX[suffix]
 
 
 def write(
@@ -121,10 +141,10 @@ def lines(report: Report, fmt: OutputFormat) -> Iterator[str]:
     if fmt is OutputFormat.JSONL:
         return ("".join([f"{line}\n" for line in block]) for block in _json(report))
     if fmt is OutputFormat.JSON:
-        return _json_array(_json(report))
+        return json_array(",\n  ".join(block) for block in _json(report))
     if fmt is OutputFormat.TSV:
         return _separated(report, names, "\t", _tsv_line)
-    return _separated(report, names, ",", _csv_line())
+    return _separated(report, names, ",", csv_line())
 
 
 def _write_table(report: Report, fmt: ReportFormat, out: str | None, empty: str) -> None:
@@ -187,14 +207,6 @@ def _json(report: Report) -> Iterator[list[str]]:
             yield [json_text(dict(zip(names, row, strict=True))) for row in block]
 
 
-def _json_array(blocks: Iterable[list[str]]) -> Iterator[str]:
-    before = "[\n  "
-    for block in blocks:
-        yield before + ",\n  ".join(block)
-        before = ",\n  "
-    yield "[]\n" if before.startswith("[") else "\n]\n"
-
-
 def _separated(
     report: Report, names: Sequence[str], separator: str, careful: Callable[[list[str]], str]
 ) -> Iterator[str]:
@@ -225,20 +237,6 @@ def _separated(
 
 def _tsv_line(cells: list[str]) -> str:
     return "\t".join(cells) + "\n"
-
-
-class _Echo:
-    """The file that the CSV writer needs: it hands each record back instead of keeping it."""
-
-    def write(self, text: str) -> str:
-        return text
-
-
-def _csv_line() -> Callable[[list[str]], str]:
-    return cast(
-        "Callable[[list[str]], str]",
-        csv.writer(cast("TextIO", _Echo()), lineterminator="\n").writerow,
-    )
 
 
 def _blocks(report: Report) -> Iterator[tuple[list[Row], bool]]:

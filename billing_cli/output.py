@@ -48,6 +48,7 @@ __all__ = [
     "Column",
     "OutputFormat",
     "Section",
+    "csv_line",
     "emit",
     "emit_bytes",
     "emit_object",
@@ -56,9 +57,9 @@ __all__ = [
     "fail",
     "has_colour",
     "is_terminal",
+    "json_array",
     "log_line",
     "message",
-    "on_terminal",
     "progress",
     "refuse_terminal",
     "warn",
@@ -146,7 +147,7 @@ def emit_object_with(obj: Row, key: str, rows: Iterable[Row]) -> None:
     """Print an object as JSON with ``rows`` under ``key`` at its end, which are streamed."""
     head = json_text(dict(obj), encode_indented).removesuffix("\n}")
     lines = (json_text(dict(row)) for row in rows)
-    _write(chain([f'{head},\n  "{key}": '], _json_array(lines, "  "), ["}\n"]))
+    _write(chain([f'{head},\n  "{key}": '], json_array(lines, "  "), ["}\n"]))
 
 
 def message(text: str) -> None:
@@ -243,10 +244,11 @@ def _data(rows: Iterable[Row], keys: Sequence[str], fmt: OutputFormat) -> Iterat
     lines = (json_text({key: row[key] for key in keys}) for row in rows)
     if fmt is OutputFormat.JSONL:
         return (line + "\n" for line in lines)
-    return _json_array(lines)
+    return json_array(lines)
 
 
-def _json_array(lines: Iterable[str], margin: str = "") -> Iterator[str]:
+def json_array(lines: Iterable[str], margin: str = "") -> Iterator[str]:
+    """Make a JSON array of values, one a line, as they are asked for; ``[]`` of none."""
     before = f"[\n{margin}  "
     for line in lines:
         yield before + line
@@ -261,10 +263,16 @@ class _Echo:
         return text
 
 
-def _csv(rows: Iterable[Row], keys: Sequence[str]) -> Iterator[str]:
-    record: Callable[[Iterable[str]], str] = csv.writer(
+def csv_line() -> Callable[[Iterable[str]], str]:
+    """Return what makes a record of CSV of its cells."""
+    line: Callable[[Iterable[str]], str] = csv.writer(
         cast("TextIO", _Echo()), lineterminator="\n"
     ).writerow
+    return line
+
+
+def _csv(rows: Iterable[Row], keys: Sequence[str]) -> Iterator[str]:
+    record = csv_line()
     yield record(keys)
     for row in rows:
         yield record(data_cell(row[key], IN_QUOTES) for key in keys)
@@ -303,11 +311,6 @@ def _write(pieces: Iterable[str]) -> None:
         if not _done(stream, stream.write, piece):
             return
     _done(stream, stream.flush)
-
-
-def on_terminal() -> bool:
-    """Tell whether results go to a terminal."""
-    return is_terminal(sys.stdout)
 
 
 def emit_bytes(pieces: Iterable[bytes]) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from billing_cli import exports, workbooks
-from billing_cli.errors import NotInstalledError, UnavailableError
+from billing_cli.errors import NotInstalledError, UnavailableError, UsageError
 from billing_cli.exports import ReportFormat, lines, write
 from billing_cli.output import Column, OutputFormat, emit
 from billing_cli.pricing.reports import Report, amount, instant, money, number, text, word
@@ -210,7 +210,22 @@ def test_the_name_of_the_file_says_the_format() -> None:
     for name, fmt in (("a.XLSX", ReportFormat.XLSX), ("a.journal", ReportFormat.HLEDGER)):
         assert exports.choose_format(None, name) is fmt
     assert exports.choose_format(ReportFormat.JSON, "a.csv") is ReportFormat.JSON
-    assert exports.choose_format(None, "a.txt") is ReportFormat.TABLE
+    for name in ("a.txt", "a", "/dev/stdout", ".hidden", "."):
+        assert exports.choose_format(None, name) is ReportFormat.TABLE
+    for name in ("a.pdf", "report.2025-01", "a.csv.gz"):
+        assert exports.choose_format(ReportFormat.TABLE, name) is ReportFormat.TABLE
+        with pytest.raises(UsageError, match=r"no report is written as '\.") as caught:
+            exports.choose_format(None, name)
+        assert str(caught.value.hint).startswith("let the name end in .txt, .json, .jsonl, ")
+
+
+def test_no_workbook_goes_to_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = io.StringIO()
+    monkeypatch.setattr(terminal, "isatty", lambda: True)
+    monkeypatch.setattr(sys, "stdout", terminal)
+    with pytest.raises(UsageError, match="--format xlsx would write a file to the terminal"):
+        exports.choose_format(ReportFormat.XLSX, None)
+    assert exports.choose_format(ReportFormat.XLSX, "a") is ReportFormat.XLSX
 
 
 def test_totals_leave_out_what_does_not_count(tmp_path: Path) -> None:

@@ -126,6 +126,7 @@ def test_the_alias_exports_usage_by_default(invoiced: Invoke) -> None:
         (("aging", "--user", "nobody"), 3, "there is no user 'nobody'"),
         (("customers", "--plan", "gold"), 3, "there is no plan 'gold'"),
         (("invoices", "--out", "no/such/folder.csv"), 6, "cannot be written: No such file"),
+        (("invoices", "--out", "x.pdf"), 2, "--out: no report is written as '.pdf'"),
         (("invoices", "--out", "."), 6, "cannot be written: Is a directory"),
     ],
 )
