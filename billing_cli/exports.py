@@ -11,7 +11,6 @@ import re
 import tempfile
 from contextlib import contextmanager
 from decimal import Decimal
-from enum import StrEnum
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final, cast
@@ -23,6 +22,7 @@ from billing_cli.harmless import IN_LINE, IN_QUOTES, data_cell, json_text
 from billing_cli.output import (
     Column,
     OutputFormat,
+    ReportFormat,
     csv_line,
     emit,
     emit_bytes,
@@ -49,21 +49,6 @@ _NOT_COUNTED: Final = {
     "kind": frozenset({"included"}),
     "status": frozenset({"draft", "void", "failed", "reversed"}),
 }
-
-
-class ReportFormat(StrEnum):
-    """How reports are written: as everything else is, as a workbook, or for other programs."""
-
-    TABLE = "table"
-    JSON = "json"
-    JSONL = "jsonl"
-    CSV = "csv"
-    TSV = "tsv"
-    MARKDOWN = "markdown"
-    XLSX = "xlsx"
-    BEANCOUNT = "beancount"
-    HLEDGER = "hledger"
-    FOCUS = "focus"
 
 
 JOURNALS: Final = {

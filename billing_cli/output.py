@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Column",
     "OutputFormat",
+    "ReportFormat",
     "Section",
     "csv_line",
     "emit",
@@ -75,6 +76,21 @@ class OutputFormat(StrEnum):
     CSV = "csv"
     TSV = "tsv"
     MARKDOWN = "markdown"
+
+
+class ReportFormat(StrEnum):
+    """How reports are written: as everything else is, as a workbook, or for other programs."""
+
+    TABLE = "table"
+    JSON = "json"
+    JSONL = "jsonl"
+    CSV = "csv"
+    TSV = "tsv"
+    MARKDOWN = "markdown"
+    XLSX = "xlsx"
+    BEANCOUNT = "beancount"
+    HLEDGER = "hledger"
+    FOCUS = "focus"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,8 +18,8 @@ from hypothesis import strategies as st
 
 from billing_cli import exports, workbooks
 from billing_cli.errors import NotInstalledError, UnavailableError, UsageError
-from billing_cli.exports import ReportFormat, lines, write
-from billing_cli.output import Column, OutputFormat, emit
+from billing_cli.exports import lines, write
+from billing_cli.output import Column, OutputFormat, ReportFormat, emit
 from billing_cli.pricing.reports import Report, amount, instant, money, number, text, word
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Final
 
 import pytest
 
-from billing_cli.exports import ReportFormat
+from billing_cli.output import ReportFormat
 from billing_cli.pricing import focus, ledger
 from billing_cli.pricing.report_columns import GROUPS, columns_of
 

@@ -12,9 +12,8 @@ from billing_cli import completion
 from billing_cli.app import App
 from billing_cli.commands.examples import examples
 from billing_cli.errors import UsageError
-from billing_cli.exports import JOURNALS, ReportFormat, choose_format, write, write_text
 from billing_cli.options import PeriodOption, UsersOption, parse_open_span
-from billing_cli.output import message
+from billing_cli.output import ReportFormat, message
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.report_columns import GROUPS
 
@@ -118,6 +117,7 @@ def _run(
     fmt: ReportFormat | None,
     out: str | None,
 ) -> None:
+    from billing_cli.exports import JOURNALS, choose_format, write, write_text
     from billing_cli.services import reports as service
     from billing_cli.services.report_scope import Asked
 
