@@ -4,21 +4,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
-from billing_cli.settings.part import Part
+from billing_cli.settings.part import CamelPart, Part
 from billing_cli.settings.values import Block, FilePath, Language, Name
 
 Paper = Literal["a4", "letter"]
 
 
-class Company(Part):
+class Company(CamelPart):
     """Who sends the invoices: what documents say of it, and how it is paid."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, field_title_generator=lambda name, _: to_camel(name)
-    )
 
     name: Name | None = Field(
         default=None, description="The seller's name.", examples=["Example Cloud Ltd"]

@@ -11,12 +11,11 @@ from functools import cache
 from typing import TYPE_CHECKING, Annotated, Literal, TypeGuard, get_args
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool
-from pydantic.alias_generators import to_camel
 
 from billing_cli.pricing.schedules import cron_problem
 from billing_cli.settings.letterhead import Company, Documents
 from billing_cli.settings.notifications import Notifications
-from billing_cli.settings.part import Part
+from billing_cli.settings.part import CamelPart, Part
 from billing_cli.settings.values import (
     Cores,
     Currency,
@@ -128,12 +127,8 @@ class Tax(Part):
     )
 
 
-class Jobs(Part):
+class Jobs(CamelPart):
     """When jobs that nothing else schedules run."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, field_title_generator=lambda name, _: to_camel(name)
-    )
 
     invoice_delay_minutes: int = Field(
         default=60,
@@ -168,14 +163,10 @@ class Jobs(Part):
     )
 
 
-class ConfigValues(Part):
+class ConfigValues(CamelPart):
     """Everything a config file may say, with the defaults filled in."""
 
-    model_config = ConfigDict(
-        title="Configuration of billing",
-        alias_generator=to_camel,
-        field_title_generator=lambda name, _: to_camel(name),
-    )
+    model_config = ConfigDict(title="Configuration of billing")
 
     enabled: StrictBool = Field(
         default=True, description="Whether metering and jobs do anything.", examples=[True]

@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Field, StrictBool
-from pydantic.alias_generators import to_camel
+from pydantic import AfterValidator, Field, StrictBool
 
 from billing_cli.pricing.excerpts import quoted
 from billing_cli.pricing.notices import types_of, types_of_all
 from billing_cli.pricing.profiles import hides, read_field
-from billing_cli.settings.part import Part
+from billing_cli.settings.part import CamelPart
 from billing_cli.settings.values import FilePath, Identifier, Name, refuse
 
 SinkKind = Literal["email", "webhook", "command", "apprise", "streamspace"]
@@ -95,12 +94,8 @@ Command = Annotated[tuple[Word, ...], AfterValidator(_check_command)]
 Username = Annotated[str, Field(strict=True), AfterValidator(_check_username)]
 
 
-class Sink(Part):
+class Sink(CamelPart):
     """Somebody who is told of events. Which keys it may have depends on its kind."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, field_title_generator=lambda name, _: to_camel(name)
-    )
 
     name: Identifier = Field(description="How commands name the sink.", examples=["mail"])
     kind: SinkKind = Field(description="How it is told.", examples=["email", "webhook"])
@@ -203,12 +198,8 @@ class Sink(Part):
         return _PORTS[self.tls] if self.port is None else self.port
 
 
-class Notifications(Part):
+class Notifications(CamelPart):
     """Who is told of events, and how often that is tried."""
-
-    model_config = ConfigDict(
-        alias_generator=to_camel, field_title_generator=lambda name, _: to_camel(name)
-    )
 
     sinks: tuple[Sink, ...] = Field(default=(), description="Those who are told.")
     max_attempts: int = Field(

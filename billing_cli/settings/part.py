@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
+from pydantic.alias_generators import to_camel
 
 
 class Part(BaseModel):
@@ -15,4 +16,12 @@ class Part(BaseModel):
         hide_input_in_errors=True,
         # In the JSON Schema, a key is titled as it is written.
         field_title_generator=lambda name, _: name,
+    )
+
+
+class CamelPart(Part):
+    """A part whose keys are written as ``invoiceDay`` for the field ``invoice_day``."""
+
+    model_config = ConfigDict(
+        alias_generator=to_camel, field_title_generator=lambda name, _: to_camel(name)
     )
