@@ -35,11 +35,16 @@ USAGE_RECORDS: Final = (
     text("user_id"),
     text("session_id"),
     word("resource_type"),
-    word("kind"),
-    amount("quantity"),
-    word("unit"),
-    amount("unit_price"),
-    money("total_cost"),
+    *USAGE_ROWS,
+)
+_INVOICED: Final = (
+    money("subtotal"),
+    money("tax"),
+    money("credits"),
+    money("total"),
+    money("amount_paid", Shown.WIDE),
+    money("amount_due"),
+    money("credited", Shown.WIDE),
     word("currency", Shown.WIDE),
 )
 INVOICES: Final = (
@@ -50,14 +55,7 @@ INVOICES: Final = (
     text("period"),
     instant("period_start"),
     instant("period_end"),
-    money("subtotal"),
-    money("tax"),
-    money("credits"),
-    money("total"),
-    money("amount_paid", Shown.WIDE),
-    money("amount_due"),
-    money("credited", Shown.WIDE),
-    word("currency", Shown.WIDE),
+    *_INVOICED,
     word("status"),
     instant("created_at"),
     instant("sent_at"),
@@ -67,14 +65,7 @@ INVOICES: Final = (
 )
 INVOICE_SUMS: Final = (
     count("invoices"),
-    money("subtotal"),
-    money("tax"),
-    money("credits"),
-    money("total"),
-    money("amount_paid", Shown.WIDE),
-    money("amount_due"),
-    money("credited", Shown.WIDE),
-    word("currency", Shown.WIDE),
+    *_INVOICED,
 )
 PAYMENTS: Final = (
     number("id"),
@@ -170,11 +161,7 @@ AGING_INVOICES: Final = (
     *AGING,
     word("currency", Shown.WIDE),
 )
-CUSTOMERS: Final = (
-    text("user_id"),
-    text("name", Shown.WIDE),
-    text("email", Shown.DATA),
-    text("plan_id"),
+_ACCOUNT: Final = (
     money("mrr"),
     count("invoices", Shown.WIDE),
     money("billed"),
@@ -184,21 +171,20 @@ CUSTOMERS: Final = (
     money("overdue", Shown.WIDE),
     money("credit_balance", Shown.WIDE),
     word("currency", Shown.WIDE),
+)
+CUSTOMERS: Final = (
+    text("user_id"),
+    text("name", Shown.WIDE),
+    text("email", Shown.DATA),
+    text("plan_id"),
+    *_ACCOUNT,
     instant("created_at"),
     instant("last_invoice_at"),
 )
 CUSTOMER_SUMS: Final = (
     text("plan_id"),
     count("users"),
-    money("mrr"),
-    count("invoices", Shown.WIDE),
-    money("billed"),
-    money("credited", Shown.WIDE),
-    money("collected"),
-    money("outstanding"),
-    money("overdue", Shown.WIDE),
-    money("credit_balance", Shown.WIDE),
-    word("currency", Shown.WIDE),
+    *_ACCOUNT,
 )
 TAX: Final = (
     text("tax_id"),
@@ -255,8 +241,6 @@ def columns_of(report: str, group: str) -> tuple[Field, ...]:
         about = _USAGE_GROUPS[group]
         resource = () if group == "resource" else (word("resource_type"),)
         return (about, *resource, *USAGE_ROWS)
-    if report == "tax":
-        return ((*_TAX_GROUPS[group], *TAX)) if group in _TAX_GROUPS else TAX
     if report == "revenue":
         return (word(group), *REVENUE)
     if (report, group) in _ONE_BY_ONE:
@@ -270,11 +254,6 @@ _USAGE_GROUPS: Final = {
     "resource": word("resource_type"),
     "day": word("date"),
     "period": word("period"),
-}
-_TAX_GROUPS: Final = {
-    "month": (word("month"),),
-    "period": (text("period"),),
-    "user": (text("user_id"),),
 }
 _GROUPS_OF_THINGS: Final = {
     "user": text("user_id"),
@@ -292,7 +271,13 @@ _ONE_BY_ONE: Final = {
     ("aging", "invoice"): AGING_INVOICES,
     ("customers", "user"): CUSTOMERS,
     ("customers", "plan"): CUSTOMER_SUMS,
+    ("tax", "rate"): TAX,
     ("ledger", "posting"): LEDGER_POSTINGS,
     ("ledger", "account"): LEDGER_ACCOUNTS,
 }
-_SUMS: Final = {"invoices": INVOICE_SUMS, "payments": PAYMENT_SUMS, "credits": CREDIT_SUMS}
+_SUMS: Final = {
+    "invoices": INVOICE_SUMS,
+    "payments": PAYMENT_SUMS,
+    "credits": CREDIT_SUMS,
+    "tax": TAX,
+}
