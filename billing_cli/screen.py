@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from types import FrameType
 
-    Line = list[tuple[str, str]]
+    from billing_cli.lines import Line
 
 # The other screen, without a cursor; and back again.
 _ENTER: Final = "\x1b[?1049h\x1b[?25l"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
+from email.utils import parsedate_to_datetime
 from http.client import (
     HTTPConnection,
     HTTPException,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Mapping
 
+_LONGEST_PAUSE: Final = 86_400
 _LARGEST_ANSWER: Final = 4 * 1024 * 1024
 _STALE: Final = (RemoteDisconnected, BrokenPipeError, ConnectionResetError)
 _CLOSED: Final[dict[type[HTTPException], str]] = {
@@ -131,6 +133,20 @@ class HttpClient:
 
     def _unreachable(self, error: Exception) -> UnreachableError:
         return UnreachableError(f"{self.server}: {why(error, self._timeout)}")
+
+
+def pause_of(text: str | None, now: int) -> int | None:
+    """Return for how many seconds a ``Retry-After`` asks, at most a day, None if for none."""
+    if text is None:
+        return None
+    if text.isascii() and text.isdigit():
+        seconds = int(text[:10])
+    else:
+        try:
+            seconds = int(parsedate_to_datetime(text).timestamp()) - now
+        except (ValueError, OverflowError):
+            return None
+    return min(seconds, _LONGEST_PAUSE) if seconds > 0 else None
 
 
 def tls_context(ca_file: str | None) -> ssl.SSLContext:

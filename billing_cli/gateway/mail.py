@@ -10,6 +10,8 @@ from email.policy import SMTP
 from email.utils import formatdate
 from typing import Final
 
+from billing_cli.pricing.excerpts import on_one_line
+
 _LONGEST_LINE: Final = 200
 
 
@@ -73,9 +75,7 @@ class Mail:
 
 def one_line(text: str) -> str:
     """Return a text without line breaks and other control characters, cut to a header's length."""
-    plain = "".join(letter if letter.isprintable() else " " for letter in text)
-    line = " ".join(plain.split())
-    return line if len(line) <= _LONGEST_LINE else f"{line[: _LONGEST_LINE - 1]}…"
+    return on_one_line(text, _LONGEST_LINE)
 
 
 def _address(text: str, name: str | None) -> Address:

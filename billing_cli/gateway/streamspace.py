@@ -11,9 +11,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
-from billing_cli.gateway.http_client import HttpClient, Response, UnreachableError
+from billing_cli.gateway.http_client import HttpClient, Response, UnreachableError, pause_of
 from billing_cli.gateway.outcomes import DELIVERED, Outcome, failed, unreachable
-from billing_cli.gateway.webhook import pause_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -13,6 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from billing_cli.pricing.profiles import is_language
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
 
 _OWN: Final = Path(__file__).parent.parent / "templates" / "mail"
 _SUBJECT: Final = "Subject:"
-_LANGUAGE: Final = re.compile(r"[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8})*", re.ASCII)
 
 
 class TemplateError(Exception):
@@ -94,7 +95,7 @@ class Templates:
 
 def _places(name: str, language: str | None) -> list[str]:
     """Return where a template may be, the most fitting first."""
-    if language is None or not _LANGUAGE.fullmatch(language):
+    if language is None or not is_language(language):
         return [name]
     parts = language.split("-")
     tags = ["-".join(parts[:count]) for count in range(len(parts), 0, -1)]

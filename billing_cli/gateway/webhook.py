@@ -8,11 +8,10 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from email.utils import parsedate_to_datetime
 from typing import Final
 
 from billing_cli.errors import NotConfiguredError
-from billing_cli.gateway.http_client import HttpClient, UnreachableError
+from billing_cli.gateway.http_client import HttpClient, UnreachableError, pause_of
 from billing_cli.gateway.outcomes import DELIVERED, Outcome, failed, gone, unreachable
 
 _PREFIX: Final = "whsec_"
@@ -20,7 +19,6 @@ _LEAST_BYTES, _MOST_BYTES = 24, 64
 _GONE: Final = 410
 # The server as a whole is overloaded or down, not offended by this event.
 _BUSY: Final = (429, 502, 503, 504)
-_LONGEST_PAUSE: Final = 86_400
 
 
 def read_keys(secret: str) -> tuple[bytes, ...]:
@@ -89,17 +87,3 @@ class WebhookSink:
     def close(self) -> None:
         """Let the connection go."""
         self._client.close()
-
-
-def pause_of(text: str | None, now: int) -> int | None:
-    """Return for how many seconds a ``Retry-After`` asks, at most a day, None if for none."""
-    if text is None:
-        return None
-    if text.isascii() and text.isdigit():
-        seconds = int(text[:10])
-    else:
-        try:
-            seconds = int(parsedate_to_datetime(text).timestamp()) - now
-        except (ValueError, OverflowError):
-            return None
-    return min(seconds, _LONGEST_PAUSE) if seconds > 0 else None

@@ -1,4 +1,4 @@
-"""How a reason quotes the value it speaks of: short, on one line, and harmless in a terminal."""
+"""How a text from outside is quoted or repeated: short, on one line, and harmless in a terminal."""
 
 from __future__ import annotations
 
@@ -10,3 +10,10 @@ def quoted(text: str, longest: int = _LONGEST) -> str:
     if len(text) <= longest:
         return repr(text)
     return f"{text[:longest]!r}... ({len(text):,} characters)"
+
+
+def on_one_line(text: str, longest: int) -> str:
+    """Return a text without line breaks and other control characters, cut to so many characters."""
+    plain = "".join(letter if letter.isprintable() else " " for letter in text)
+    line = " ".join(plain.split())
+    return line if len(line) <= longest else f"{line[: longest - 1]}…"

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+SUSPENDED: Final = "billing.account.suspended"
+RESUMED: Final = "billing.account.resumed"
+
 TYPES: Final = {
     "billing.user.created": "a user was added by command",
     "billing.subscription.created": "a user got a plan",
@@ -26,8 +29,8 @@ TYPES: Final = {
     "billing.credit_note.created": "a part of an invoice was taken back",
     "billing.quota.warning": "use reached the alert threshold of a limit",
     "billing.quota.exceeded": "use went over a limit",
-    "billing.account.suspended": "a user was suspended",
-    "billing.account.resumed": "a user is suspended no longer",
+    SUSPENDED: "a user was suspended",
+    RESUMED: "a user is suspended no longer",
 }
 
 _ANY: Final = "*"

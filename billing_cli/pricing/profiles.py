@@ -36,6 +36,11 @@ def hides(text: str) -> bool:
     return any(category(character) in _HIDDEN and character not in _JOINERS for character in text)
 
 
+def is_language(text: str) -> bool:
+    """Tell whether a text is a language tag such as ``pt-BR``, by its outline."""
+    return len(text) <= _LONGEST_LANGUAGE and _LANGUAGE.fullmatch(text) is not None
+
+
 def read_user_id(text: str) -> str:
     """Return the id of a new user as it is; ValueError says why it can be none."""
     if not text.strip():
@@ -80,7 +85,7 @@ def _address(text: str) -> str:
 
 
 def _language(text: str) -> str:
-    if len(text) > _LONGEST_LANGUAGE or not _LANGUAGE.fullmatch(text):
+    if not is_language(text):
         raise ValueError(f"{quoted(text)} is not a language tag such as en or pt-BR")
     return text
 

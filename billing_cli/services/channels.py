@@ -19,9 +19,9 @@ from billing_cli.gateway.streamspace import StreamSpaceSink
 from billing_cli.gateway.templates import Rendered, TemplateError, Templates
 from billing_cli.gateway.webhook import WebhookSink, read_keys
 from billing_cli.pricing.instants import parse_instant
+from billing_cli.pricing.notices import SUSPENDED
 from billing_cli.services.attachments import attachments
 from billing_cli.services.outbox import as_told
-from billing_cli.services.suspensions import SUSPENDED
 from billing_cli.settings import in_config_folder, sink_secret, variable_of
 from billing_cli.store.outbox import PREFIX
 

@@ -7,10 +7,11 @@ an event tells so, when the last has ended.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError
 from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.notices import RESUMED, SUSPENDED
 from billing_cli.store import suspensions as store
 from billing_cli.store import users
 from billing_cli.store.outbox import Notice, tell
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
     Ending = tuple[Suspension, int, str]
-
-SUSPENDED: Final = "billing.account.suspended"
-RESUMED: Final = "billing.account.resumed"
 
 
 def add(tx: Transaction, found: Sequence[Suspension]) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, Field, StrictBool
 
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.notices import types_of, types_of_all
+from billing_cli.pricing.notices import RESUMED, SUSPENDED, types_of, types_of_all
 from billing_cli.pricing.profiles import hides, read_field
 from billing_cli.settings.part import CamelPart
 from billing_cli.settings.values import FilePath, Identifier, Name, refuse
@@ -16,8 +16,6 @@ from billing_cli.settings.values import FilePath, Identifier, Name, refuse
 SinkKind = Literal["email", "webhook", "command", "apprise", "streamspace"]
 Tls = Literal["starttls", "implicit", "none"]
 
-SUSPENDED: Final = "billing.account.suspended"
-RESUMED: Final = "billing.account.resumed"
 _ALL: Final = ("*",)
 _TO_USERS: Final = (
     "billing.invoice.created",

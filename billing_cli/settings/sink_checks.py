@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.notices import types_of_all
+from billing_cli.pricing.notices import RESUMED, SUSPENDED, types_of_all
 from billing_cli.settings.values import web_address_problem
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _KEYS: Final[dict[str, tuple[set[str], set[str]]]] = {
     "streamspace": ({"url"}, {"secretFile", "caFile", "wake"}),
 }
 _ALL_KEYS: Final = _COMMON.union(*(needed | other for needed, other in _KEYS.values()))
-_ACTIONS: Final = {"billing.account.suspended", "billing.account.resumed"}
+_ACTIONS: Final = {SUSPENDED, RESUMED}
 
 
 def variable_of(name: str) -> str:

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from billing_cli.gateway.deadlines import deadline
-from billing_cli.gateway.http_client import HttpClient, UnreachableError
+from billing_cli.gateway.http_client import HttpClient, UnreachableError, pause_of
 from tests.servers import HOST, Answer, http_server, slow_server
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -48,6 +48,23 @@ def test_an_answer_that_ends_the_connection_is_one() -> None:
         client = HttpClient(server.url, 5)
         assert [client.request("GET", "/", {}).body for _ in range(2)] == [b"{}", b"{}"]
         assert server.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [
+        (None, None),
+        ("30", 30),
+        ("0", None),
+        ("9" * 99, 86_400),
+        ("Thu, 01 Jan 1970 00:01:40 GMT", 90),
+        ("Thu, 01 Jan 1970 00:00:05 GMT", None),
+        ("soon", None),
+        ("²", None),
+    ],
+)
+def test_how_long_a_server_asks_to_be_left_alone(said: str | None, seconds: int | None) -> None:
+    assert pause_of(said, 10) == seconds
 
 
 def test_what_connects_too_slowly_is_broken_off_when_it_is_there() -> None:
