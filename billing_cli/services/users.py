@@ -124,7 +124,7 @@ def add(app: App, user_id: str, values: Mapping[str, str]) -> dict[str, object]:
     now = app.clock.now()
     with app.unit_of_work() as uow:
         place = Place(terms.establish(uow, app.settings, now).history, now)
-        change = _read(place, user_id, values)
+        change = _read(place, "add", user_id, values)
         with uow.batch() as tx:
             if store.by_ids(tx, [user_id]):
                 raise ConflictError(
@@ -141,20 +141,20 @@ def edit(app: App, user_id: str, values: Mapping[str, str]) -> dict[str, object]
     now = app.clock.now()
     with app.unit_of_work() as uow:
         place = Place(terms.establish(uow, app.settings, now).history, now)
-        change = _read(place, user_id, values)
+        change = _read(place, "edit", user_id, values)
         with uow.batch() as tx:
             store.key_of(tx, user_id)
             store_changes(tx, place, [change])
     return show(app, user_id)
 
 
-def _read(place: Place, user_id: str, values: Mapping[str, str]) -> Change:
+def _read(place: Place, command: str, user_id: str, values: Mapping[str, str]) -> Change:
     try:
         return read_change(place, user_id, values)
     except Unreadable as error:
         option = error.column.replace("_", "-")
         raise UsageError(
-            f"--{option}: {error.reason}", "billing user edit --help shows the options"
+            f"--{option}: {error.reason}", f"billing user {command} --help shows the options"
         ) from error
 
 

@@ -120,7 +120,7 @@ def test_what_cannot_be_said_of_a_user(
         result = sqlite_invoke("user", verb, "john", option, value, at=NOW)
         assert result.exit_code == 2
         assert result.stderr == (
-            f"error: {option}: {reason}\nhint: billing user edit --help shows the options\n"
+            f"error: {option}: {reason}\nhint: billing user {verb} --help shows the options\n"
         )
     assert listed(sqlite_invoke) == []
 
