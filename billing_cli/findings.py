@@ -26,7 +26,7 @@ def draw(rows: Iterable[Mapping[str, object]], width: int) -> list[Line]:
         style = _STYLES[str(row["state"])]
         said = textwrap.wrap(table_cell(row["found"]), room) or [""]
         advice = row["advice"]
-        todo = [] if advice is None else textwrap.wrap(f"-> {table_cell(advice)}", room)
+        advised = [] if advice is None else textwrap.wrap(f"-> {table_cell(advice)}", room)
         head: Line = [
             (f"{row['state']:<{states}}  ", style),
             (f"{row['check']:<{names}}  ", "bold"),
@@ -34,5 +34,5 @@ def draw(rows: Iterable[Mapping[str, object]], width: int) -> list[Line]:
         rest: Line = [(" " * (states + names + 4), "")]
         lines.append([*head, (said[0], "dim" if row["state"] == "skipped" else "")])
         lines += [[*rest, (text, "")] for text in said[1:]]
-        lines += [[*rest, (text, "cyan")] for text in todo]
+        lines += [[*rest, (text, "cyan")] for text in advised]
     return [cut_line(line, width) for line in lines]
