@@ -6,6 +6,7 @@ before it becomes a piece; nothing here looks for markup.
 
 from __future__ import annotations
 
+import textwrap
 from itertools import zip_longest
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,15 @@ def wrapped(pieces: Sequence[Line], width: int, between: str) -> list[Line]:
         else:
             lines.append([*piece])
     return lines
+
+
+def folded(text: str, width: int) -> list[str]:
+    """Return text on as many lines as needed, each of at most so many cells: nothing is cut off."""
+    from rich.cells import chop_cells
+
+    width = max(1, width)
+    # What counts letters makes lines too wide where one letter takes two cells.
+    return [part for line in textwrap.wrap(text, width) for part in chop_cells(line, width)]
 
 
 def side_by_side(left: Sequence[Line], right: Sequence[Line], at: int) -> list[Line]:

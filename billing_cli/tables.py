@@ -16,16 +16,22 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.harmless import markdown_text, table_cell, visible
+from billing_cli.lines import cut, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from typing import TextIO
 
+    from rich.console import RenderableType
     from rich.table import Table
+    from rich.text import Text
 
 _BLOCK_ROWS: Final = 1_000
 _GAP: Final = 2
 _NARROWEST: Final = 4
+_SHORTEST: Final = 8
+_USUAL_WIDTH: Final = 80
+_INDENT: Final = 2
 _BAR_CELLS: Final = 10
 _WHOLE: Final = 100
 _LEVEL_STYLES: Final = {"ok": "green", "warning": "yellow", "exceeded": "red"}
@@ -36,9 +42,10 @@ class Column:
     """A field of the rows to print, under its name in the data formats.
 
     ``title`` heads it in tables (default: ``user_id`` becomes ``User id``). A ``numeric`` column
-    is aligned to the right. On a terminal too narrow for all, ``wide`` columns are left out,
-    the last first. With ``table=False`` it is in the data formats only. A percentage with ``bar``,
-    the key of a field that holds a quota's level, is drawn as a bar in its colour on terminals.
+    is aligned to the right. On a terminal too narrow for all, ``wide`` columns are left out of
+    the table, the last first. With ``table=False`` it is in the data formats only. A percentage
+    with ``bar``, the key of a field that holds a quota's level, is drawn as a bar in its colour on
+    terminals.
     """
 
     key: str
@@ -196,7 +203,11 @@ _ANY_HEIGHT = 100
 
 
 def terminal_table(grid: Grid, available: int, *, colour: bool) -> str:
-    """Return ``grid`` for a terminal of ``available`` cells: fitted, and styled with ``colour``."""
+    """Return ``grid`` for a terminal of ``available`` cells: fitted, and styled with ``colour``.
+
+    Where a table would have to cut a number, or make texts that differ look the same, there is a
+    block for each row instead, with a line for each column that is not ``wide``.
+    """
     from rich.console import Console
     from rich.text import Text
 
@@ -211,17 +222,13 @@ def terminal_table(grid: Grid, available: int, *, colour: bool) -> str:
     )
     if grid.title is not None:
         console.print(Text(grid.title, style="bold"), "", sep="\n")
-    console.print(_rich_table(grid, available))
+    for piece in _drawn_for(grid, available):
+        console.print(piece)
     return drawing.getvalue()
 
 
-def _rich_table(grid: Grid, available: int) -> Table:
-    from rich import box
-    from rich.cells import cell_len
-    from rich.table import Table
-    from rich.text import Text
-
-    headings = [column.heading for column in grid.columns]
+def _drawn_for(grid: Grid, available: int) -> Iterator[RenderableType]:
+    """Yield what ``grid`` is drawn as: one table, or the lines of blocks."""
     rows = [
         [
             drawn_bar(text) if at in grid.bars and row[grid.bars[at]] else text
@@ -229,9 +236,18 @@ def _rich_table(grid: Grid, available: int) -> Table:
         ]
         for row in grid.rows
     ]
-    lines = [headings, *(row[: len(headings)] for row in rows), grid.footer or headings]
-    natural = [max(map(cell_len, cells)) for cells in zip(*lines, strict=True)]
-    widths = _fit(natural, grid.columns, available)
+    widths = _fit(grid, rows, available)
+    if widths is None:
+        yield from _blocks(grid, rows, available)
+    else:
+        yield _rich_table(grid, rows, widths)
+
+
+def _rich_table(grid: Grid, rows: Sequence[Sequence[str]], widths: Mapping[int, int]) -> Table:
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(
         box=box.SIMPLE,
         padding=(0, _GAP - 1, 0, 0),
@@ -242,7 +258,7 @@ def _rich_table(grid: Grid, available: int) -> Table:
     for index, width in widths.items():
         # Text, here and below, and never a string: rich would look for markup in it.
         table.add_column(
-            Text(headings[index]),
+            Text(grid.columns[index].heading),
             Text("" if grid.footer is None else grid.footer[index]),
             justify="right" if grid.columns[index].numeric else "left",
             width=width,
@@ -250,17 +266,32 @@ def _rich_table(grid: Grid, available: int) -> Table:
             overflow="ellipsis",
         )
     for row in rows:
-        styles = {at: _LEVEL_STYLES.get(row[level], "") for at, level in grid.bars.items()}
+        styles = _bar_styles(grid, row)
         table.add_row(*(Text(row[at], styles.get(at, "")) for at in widths))
     return table
 
 
-def _fit(natural: Sequence[int], columns: Sequence[Column], available: int) -> dict[int, int]:
+def _bar_styles(grid: Grid, row: Sequence[str]) -> dict[int, str]:
+    """Return the colour of each bar of a row by the index of its column."""
+    return {at: _LEVEL_STYLES.get(row[level], "") for at, level in grid.bars.items()}
+
+
+def _fit(grid: Grid, rows: Sequence[Sequence[str]], available: int) -> dict[int, int] | None:
     """Choose the columns that fit into ``available`` cells, by index, and their widths.
 
-    Wide columns go first, from the right; then the widest text gives way, and numbers, which
-    say something else when cut, come last.
+    Wide columns go first, from the right; then the widest text gives way, and the headings of
+    numbers come last. None where that is not enough: numbers say something else when cut, and on
+    a narrow terminal nobody could tell one shortened text from another.
     """
+    from rich.cells import cell_len
+
+    columns = grid.columns
+    texts = [*rows, grid.footer or [""] * len(columns)]
+    cells = [[row[at] for row in texts] for at in range(len(columns))]
+    widest = [max(map(cell_len, column)) for column in cells]
+    natural = [
+        max(cell_len(column.heading), most) for column, most in zip(columns, widest, strict=True)
+    ]
     widths = {index: min(width, available) for index, width in enumerate(natural)}
 
     def excess() -> int:
@@ -269,14 +300,67 @@ def _fit(natural: Sequence[int], columns: Sequence[Column], available: int) -> d
     for index in reversed(range(len(columns))):
         if columns[index].wide and excess() > 0 and len(widths) > 1:
             del widths[index]
+    shortest = _SHORTEST if available < _USUAL_WIDTH else _NARROWEST
     for numeric in (False, True):
-        candidates = [index for index in widths if columns[index].numeric is numeric]
-        while candidates and excess() > 0:
-            widest = max(candidates, key=widths.__getitem__)
-            if widths[widest] <= _NARROWEST:
+        least = [max(_NARROWEST, most) if numeric else shortest for most in widest]
+        while excess() > 0:
+            can_give = [
+                at for at in widths if columns[at].numeric is numeric and widths[at] > least[at]
+            ]
+            if not can_give:
                 break
-            widths[widest] -= 1
+            widths[max(can_give, key=widths.__getitem__)] -= 1
+    if excess() > 0 or any(widths[at] < widest[at] for at in widths if columns[at].numeric):
+        return None
+    if available < _USUAL_WIDTH and _is_ambiguous(columns, cells, widths):
+        return None
     return widths
+
+
+def _is_ambiguous(
+    columns: Sequence[Column], cells: Sequence[Sequence[str]], widths: Mapping[int, int]
+) -> bool:
+    """Tell whether headings, or texts of a column, that differ look the same when cut."""
+    headings = {cut(columns[at].heading, width) for at, width in widths.items()}
+    return len(headings) < len(widths) or any(
+        len({cut(text, width) for text in set(cells[at])}) < len(set(cells[at]))
+        for at, width in widths.items()
+    )
+
+
+def _blocks(grid: Grid, rows: Sequence[Sequence[str]], width: int) -> Iterator[Text]:
+    """Yield the lines of a block for each row, and of one for the totals below a rule."""
+    from rich.text import Text
+
+    columns = grid.columns
+    shown = [at for at, column in enumerate(columns) if not column.wide] or range(len(columns))
+    names = {at: f"{columns[at].heading}:" for at in shown}
+    place = max(map(len, names.values())) + 1
+    for number, row in enumerate(rows):
+        if number:
+            yield Text()
+        styles = _bar_styles(grid, row)
+        for at, name in names.items():
+            yield from _labelled(name, Text(row[at], styles.get(at, "")), place, width)
+    if grid.footer is not None:
+        yield Text("─" * width)
+        for at, name in names.items():
+            if columns[at].numeric and grid.footer[at]:
+                yield from _labelled(name, Text(grid.footer[at]), place, width)
+            else:
+                yield from map(Text, folded(grid.footer[at], width))
+
+
+def _labelled(name: str, value: Text, place: int, width: int) -> Iterator[Text]:
+    """Yield a value beside its name or, where there is no room, below it."""
+    from rich.text import Text
+
+    if place + value.cell_len <= width:
+        yield Text.assemble((name.ljust(place), "bold"), value)
+        return
+    yield from (Text(line, "bold") for line in folded(name, width))
+    for line in folded(value.plain, width - _INDENT):
+        yield Text.assemble(" " * _INDENT, (line, value.style))
 
 
 def _markdown_row(cells: Iterable[str]) -> str:

@@ -36,8 +36,9 @@ _INTRODUCTION: Final = """\
     billing [--config FILE] [--database URL] [--at INSTANT] NOUN VERB …
 
 What is shown goes to stdout, and all else (messages, progress, warnings, errors) to stderr. Tables
-fit the terminal; in a pipe or a file they are plain and never wrapped. `NO_COLOR` is honoured.
-`--help`, or `-h`, after any command shows what is written here about it.
+fit the terminal, and where it is too narrow each row is a block of lines; in a pipe or a file they
+are plain and never wrapped. `NO_COLOR` is honoured. `--help`, or `-h`, after any command shows what
+is written here about it.
 """
 _COMPLETION: Final = """\
 ## Shell completion
