@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from billing_cli.lines import cut_line, width_of
+from billing_cli.lines import cut_line, least_width_of, width_of, wrapped
 from billing_cli.pricing.bars import heights
 
 if TYPE_CHECKING:
@@ -21,14 +21,23 @@ _COLOURS: Final = ("cyan", "green")
 _WIDEST: Final = 4
 
 
+class Chart(NamedTuple):
+    """A chart in lines: its title, its columns with the labels below, and figures."""
+
+    head: list[Line]
+    body: list[Line]
+    figures: list[Line]
+
+
 def columns(
     titles: Sequence[str], groups: Sequence[Group], width: int, rows: int, *, unicode: bool
-) -> list[Line]:
+) -> Chart:
     """Return a chart: a title, ``rows`` lines of columns, labels, and the last values in figures.
 
     ``titles`` are that of the chart and of each value in a group; ``groups`` have a label each
     and as many values, which stand side by side in that order. What does not fit is left out
-    from the left.
+    from the left. Title and figures are never cut: they take more lines, and those that hold a
+    figure wider than ``width`` are as wide as it is.
     """
     title, *names = titles
     count = len(names)
@@ -37,18 +46,31 @@ def columns(
     wide = max(1, min(_WIDEST, (width // max(1, len(groups)) - gap) // count))
     values = [value for _, some in groups for value in some]
     top = max(values, default=0)
-    lines: list[Line] = [[(title, "bold"), (f"  up to {top:,.2f}", "dim")]]
-    lines += _drawn(
-        heights(values, top, rows * _steps(unicode=unicode)), rows, count, wide, unicode
+    body = _drawn(heights(values, top, rows * _steps(unicode=unicode)), rows, count, wide, unicode)
+    body.append([(_axis([name for name, _ in groups], count * wide + gap), "dim")])
+    return Chart(
+        head=_title(title, f"up to {top:,.2f}", width),
+        body=[cut_line(line, width) for line in body],
+        figures=_figures(names, groups, width),
     )
-    lines.append([(_axis([name for name, _ in groups], count * wide + gap), "dim")])
+
+
+def _title(title: str, scale: str, width: int) -> list[Line]:
+    line: Line = [(title, "bold"), (f"  {scale}", "dim")]
+    return [line] if width_of(line) <= width else [[(title, "bold")], [(scale, "dim")]]
+
+
+def _figures(names: Sequence[str], groups: Sequence[Group], width: int) -> list[Line]:
+    """Return the last group's values in figures, with their names, and its label if it fits."""
     label, last = groups[-1] if groups else ("", ())
-    said: Line = []
+    pieces: list[Line] = []
     for place, (name, value) in enumerate(zip(names, last, strict=False)):
-        said += [(f"{name} ", _COLOURS[place]), (f"{value:,.2f}  ", "bold")]
-    if width_of(said) + len(label) <= width:
-        said.append((label, "dim"))
-    return [cut_line(line, width) for line in [*lines, said]]
+        said: Line = [(f"{name} ", _COLOURS[place]), (f"{value:,.2f}  ", "bold")]
+        pieces += [said] if least_width_of(said) <= width else [[one] for one in said]
+    lines = wrapped(pieces, width, "")
+    if lines and width_of(lines[-1]) + len(label) <= width:
+        lines[-1].append((label, "dim"))
+    return lines
 
 
 def _steps(*, unicode: bool) -> int:

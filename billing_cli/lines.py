@@ -26,6 +26,13 @@ def width_of(line: Line) -> int:
     return sum(cell_len(text) for text, _ in line)
 
 
+def least_width_of(line: Line) -> int:
+    """Return how many cells a line needs, which are fewer where it ends in spaces."""
+    from rich.cells import cell_len
+
+    return cell_len("".join(text for text, _ in line).rstrip())
+
+
 def cut(text: str, width: int) -> str:
     """Return text that takes at most so many cells, with a mark where something is missing."""
     from rich.cells import cell_len, set_cell_size
@@ -49,10 +56,13 @@ def cut_line(line: Line, width: int) -> Line:
 
 
 def wrapped(pieces: Sequence[Line], width: int, between: str) -> list[Line]:
-    """Return pieces one after the other with something between, on as many lines as needed."""
+    """Return pieces one after the other with something between, on as many lines as needed.
+
+    Spaces at the end of a piece need no room.
+    """
     lines: list[Line] = []
     for piece in pieces:
-        if lines and width_of(lines[-1]) + len(between) + width_of(piece) <= width:
+        if lines and width_of(lines[-1]) + len(between) + least_width_of(piece) <= width:
             lines[-1] += [(between, "dim"), *piece]
         else:
             lines.append([*piece])
@@ -78,8 +88,8 @@ def side_by_side(left: Sequence[Line], right: Sequence[Line], at: int) -> list[L
 
 def aligned(
     headings: Sequence[str], table: Sequence[Sequence[Line]], width: int, numbers: range
-) -> list[Line]:
-    """Return the lines of a table, the headings first.
+) -> list[Line] | None:
+    """Return the lines of a table, the headings first; None where there is no room for all numbers.
 
     ``numbers`` are the columns aligned to the right. Where the table is wider than ``width``, the
     first two columns and the last give way; amounts, which say something else when cut, never.
@@ -94,6 +104,8 @@ def aligned(
             taken = min(excess, max(0, widths[at] - max(len(headings[at]), _NARROWEST)))
             widths[at] -= taken
             excess -= taken
+    if sum(widths[: numbers.stop]) + _GAP * (numbers.stop - 1) > width:
+        return None
     head: Sequence[Line] = [[(heading, "bold")] for heading in headings]
     return [_row(cells, widths, width, numbers) for cells in (head, *table)]
 

@@ -9,10 +9,19 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
-from billing_cli.charts import columns
+from billing_cli.charts import Chart, columns
 from billing_cli.harmless import table_cell
-from billing_cli.lines import Line, cut, cut_line, side_by_side, width_of, wrapped
-from billing_cli.user_lines import STYLES, WIDE, money, one_line, two_lines
+from billing_cli.lines import (
+    Line,
+    cut,
+    cut_line,
+    folded,
+    least_width_of,
+    side_by_side,
+    width_of,
+    wrapped,
+)
+from billing_cli.user_lines import STYLES, as_many_users, money
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -67,7 +76,7 @@ def draw(contents: Contents, canvas: Canvas) -> list[Line]:
 
 def summary_lines(summary: Row, canvas: Canvas) -> list[Line]:
     """Return everything but the users."""
-    lines = [_title(summary, canvas.width), [], *_attention(summary, canvas), []]
+    lines = [*_title(summary, canvas.width), [], *_attention(summary, canvas), []]
     lines += [*_totals(summary, canvas), []]
     if not (canvas.strict and canvas.is_below(_LOWEST)):
         rows = _LOW_CHART_ROWS if canvas.is_below(_LOW) else _CHART_ROWS
@@ -75,7 +84,7 @@ def summary_lines(summary: Row, canvas: Canvas) -> list[Line]:
     return lines
 
 
-def _title(summary: Row, width: int) -> Line:
+def _title(summary: Row, width: int) -> list[Line]:
     start, end = (str(summary[f"period_{edge}"])[:10] for edge in ("start", "end"))
     moment = str(summary["as_of"]).replace("T", " ").removesuffix("Z")
     line: Line = [
@@ -85,7 +94,11 @@ def _title(summary: Row, width: int) -> Line:
         (f", {start} to {end}", "dim"),
         (f"  {summary['billing_mode']}, {summary['currency']}", ""),
     ]
-    return line if width_of(line) <= width else cut_line([*line[:3], line[4]], width)
+    short = [*line[:3], line[4]]
+    for one in (line, short):
+        if width_of(one) <= width:
+            return [one]
+    return wrapped([[(text.lstrip(), style)] for text, style in short], width, "  ")
 
 
 def _attention(summary: Row, canvas: Canvas) -> list[Line]:
@@ -93,18 +106,22 @@ def _attention(summary: Row, canvas: Canvas) -> list[Line]:
     if not items:
         return [[("Nothing needs attention.", "green")]]
     most = _LOW_ATTENTION if canvas.is_below(_LOW) and len(items) > _LOW_ATTENTION else len(items)
-    lines = [_item(item, canvas) for item in items[:most]]
+    lines = [line for item in items[:most] for line in _item(item, canvas)]
     if most < len(items):
         lines.append([(f"  and {len(items) - most} more: billing dashboard -o json", "dim")])
     return lines
 
 
-def _item(item: Row, canvas: Canvas) -> Line:
+def _item(item: Row, canvas: Canvas) -> list[Line]:
     """Return what needs attention: what, who, and as far as there is room, what to do."""
     critical = item["severity"] == "critical"
     marks = ("▲ ", "• ") if canvas.unicode else ("! ", "* ")
     style = "bold red" if critical else "yellow"
-    line: Line = [(marks[not critical], style), (table_cell(item["text"]), style)]
+    mark, text = marks[not critical], table_cell(item["text"])
+    line: Line = [(mark, style), (text, style)]
+    if width_of(line) > canvas.width:
+        first, *others = folded(text, canvas.width - len(mark))
+        return [[(mark, style), (first, style)], *([("  ", ""), (rest, style)] for rest in others)]
     names = [cut(table_cell(name), _NAME_CELLS) for name in cast("Sequence[object]", item["users"])]
     hint = table_cell(item["command"])
     room = canvas.width - width_of(line) - _GAP - len(hint)
@@ -115,7 +132,7 @@ def _item(item: Row, canvas: Canvas) -> Line:
             line.append((who, ""))
             break
     gap = canvas.width - width_of(line) - len(hint)
-    return [*line, (" " * gap, ""), (hint, "dim")] if gap >= _GAP else cut_line(line, canvas.width)
+    return [[*line, (" " * gap, ""), (hint, "dim")] if gap >= _GAP else line]
 
 
 def _totals(summary: Row, canvas: Canvas) -> list[Line]:
@@ -150,21 +167,30 @@ def _charts(summary: Row, canvas: Canvas, rows: int) -> list[Line]:
         _dec(months[0]["billed"]) or _dec(months[0]["collected"])
     ):
         months = months[1:]
-    revenue = columns(
+    revenue = (
         ("Revenue by month", "billed", "collected"),
         [(str(one["month"]), (_dec(one["billed"]), _dec(one["collected"]))) for one in months],
-        half,
-        rows,
-        unicode=canvas.unicode,
     )
-    usage = columns(
+    usage = (
         ("Usage by day", "at list price"),
         [(str(one["date"]), (_dec(one["cost"]),)) for one in days],
-        half,
-        rows,
-        unicode=canvas.unicode,
     )
-    return side_by_side(revenue, usage, half + _GAP)
+
+    def drawn(width: int) -> list[Chart]:
+        return [
+            columns(titles, groups, width, rows, unicode=canvas.unicode)
+            for titles, groups in (revenue, usage)
+        ]
+
+    left, right = drawn(half)
+    if any(least_width_of(line) > half for part in (*left, *right) for line in part):
+        # One below the other leaves room for amounts of more digits.
+        return [line for chart in drawn(canvas.width) for part in chart for line in part]
+    return [
+        line
+        for parts in zip(left, right, strict=True)
+        for line in side_by_side(*parts, half + _GAP)
+    ]
 
 
 def _users(contents: Contents, canvas: Canvas, used: int) -> list[Line]:
@@ -172,14 +198,16 @@ def _users(contents: Contents, canvas: Canvas, used: int) -> list[Line]:
     rows, left = contents.users, contents.left
     if not rows:
         return [[("no users", "dim")]]
-    wide = canvas.width >= WIDE
-    if canvas.height is not None:
-        # Besides the users there are the headings, and how many are left.
-        room = (canvas.height - used - 2) // (1 if wide else 2)
-        fit = max(room, 0 if canvas.strict else _FEWEST_USERS)
-        left += max(0, len(rows) - fit)
-        rows = rows[:fit]
-    lines = (one_line if wide else two_lines)(rows, canvas.width, unicode=canvas.unicode)
+    # Besides the users there are the headings, and how many are left.
+    room = None if canvas.height is None else canvas.height - used - 2
+    lines, shown = as_many_users(
+        rows,
+        canvas.width,
+        room,
+        least=0 if canvas.strict else _FEWEST_USERS,
+        unicode=canvas.unicode,
+    )
+    left += len(rows) - shown
     if left:
         noun = "user" if left == 1 else "users"
         lines.append([(f"and {left:,} more {noun}: --limit, --status, --plan, --user", "dim")])

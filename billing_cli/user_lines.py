@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.harmless import table_cell
-from billing_cli.lines import Line, aligned, cut_line, width_of
+from billing_cli.lines import Line, aligned, cut, cut_line, width_of, wrapped
 from billing_cli.pricing.bars import reach
 from billing_cli.tables import Column
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     Row = Mapping[str, object]
+    Resource = tuple[str, str, str, str, str]
 
 WIDE: Final = 150
 """From how many cells on a user fits on one line."""
@@ -42,6 +43,7 @@ _NUMBERS: Final = ("Cost", "Projected", "Owed", "Credits")
 _PERCENT_CELLS: Final = 5
 _MOST_PERCENT: Final = 999
 _LAST_CELLS: Final = 24
+_FEWEST_CELLS: Final = 4
 
 
 def bar(row: Row, resource: str, cells: int, *, unicode: bool) -> Line:
@@ -85,8 +87,33 @@ def money(value: object) -> str:
     return f"{Decimal(str(value)):,}"
 
 
-def one_line(rows: Sequence[Row], width: int, *, unicode: bool) -> list[Line]:
-    """Return a line for each user after one of headings, for wide screens."""
+def as_many_users(
+    rows: Sequence[Row], width: int, room: int | None, least: int, *, unicode: bool
+) -> tuple[list[Line], int]:
+    """Return as many users as fit into so many lines below the headings, and how many they are.
+
+    ``room`` None is room for all; ``least`` are shown in any case. A user takes one line, or two
+    where it is too narrow, or more where there is no room for all amounts beside each other.
+    """
+    for draw, each in ((_one_line, 1), (_two_lines, 2)):
+        some = rows if room is None else rows[: max(room // each, least)]
+        lines = draw(some, width, unicode=unicode)
+        if lines is not None:
+            return lines, len(some)
+    found: list[Line] = []
+    for number, row in enumerate(rows):
+        block = _block(row, _resources(rows), width, unicode=unicode)
+        # Here nothing stands above the users.
+        if room is not None and number >= least and len(found) + len(block) > room + 1:
+            return found, number
+        found += block
+    return found, len(rows)
+
+
+def _one_line(rows: Sequence[Row], width: int, *, unicode: bool) -> list[Line] | None:
+    """Return a line for each user after one of headings, for wide screens; None for others."""
+    if width < WIDE:
+        return None
     resources = _resources(rows)
     cells = 10 if width >= WIDE + len(resources) * 6 else 6
     headings = [*_WORDS, *(long for _, _, long, _, _ in resources), *_NUMBERS, "Last invoice"]
@@ -103,18 +130,23 @@ def one_line(rows: Sequence[Row], width: int, *, unicode: bool) -> list[Line]:
     return aligned(headings, table, width, range(first, first + len(_NUMBERS)))
 
 
-def two_lines(rows: Sequence[Row], width: int, *, unicode: bool) -> list[Line]:
-    """Return two lines for each user after one of headings: amounts, then bars."""
+def _two_lines(rows: Sequence[Row], width: int, *, unicode: bool) -> list[Line] | None:
+    """Return two lines for each user after one of headings: amounts, then bars.
+
+    None where there is no room for the amounts.
+    """
     resources = _resources(rows)
     labels = sum(len(short) + 3 for _, short, _, _, _ in resources)
     room = width - labels - len(resources) * _PERCENT_CELLS - _LAST_CELLS
-    cells = max(4, min(12, room // len(resources)))
+    cells = max(_FEWEST_CELLS, min(12, room // len(resources)))
     firsts = aligned(
         [*_WORDS, *_NUMBERS],
         [[*_identity(row), *_amounts(row)] for row in rows],
         width,
         range(len(_WORDS), len(_WORDS) + len(_NUMBERS)),
     )
+    if firsts is None:
+        return None
     lines = [firsts[0]]
     for first, row in zip(firsts[1:], rows, strict=True):
         second: Line = []
@@ -124,6 +156,23 @@ def two_lines(rows: Sequence[Row], width: int, *, unicode: bool) -> list[Line]:
             second += [(f"  {short} ", "dim"), *drawn, (gap, "")]
         second += [("  ", ""), *last_invoice(row)]
         lines += [first, cut_line(second, width)]
+    return lines
+
+
+def _block(row: Row, resources: Sequence[Resource], width: int, *, unicode: bool) -> list[Line]:
+    """Return a user on as many lines as needed, where nothing but the name is cut."""
+    [(name, style)], *others = _identity(row)
+    lines = wrapped([[(cut(name, width), style)], *others], width, "  ")
+    amounts: list[Line] = [
+        [(f"{label} ", "dim"), *amount]
+        for label, amount in zip(_NUMBERS, _amounts(row), strict=True)
+    ]
+    bars: list[Line] = [
+        [(f"{short} ", "dim"), *bar(row, resource, _FEWEST_CELLS, unicode=unicode)]
+        for resource, short, *_ in resources
+    ]
+    for pieces in (amounts, [*bars, last_invoice(row)]):
+        lines += [[("  ", ""), *line] for line in wrapped(pieces, width - len("  "), "  ")]
     return lines
 
 
@@ -152,7 +201,7 @@ def plain_users(rows: Sequence[Row]) -> tuple[list[Row], list[Column]]:
     return found, columns
 
 
-def _resources(rows: Sequence[Row]) -> Sequence[tuple[str, str, str, str, str]]:
+def _resources(rows: Sequence[Row]) -> Sequence[Resource]:
     """Return what has a bar; spending only where somebody's is limited."""
     has_spend = any(row["spend_level"] is not None for row in rows)
     return (*_RESOURCES, _SPEND) if has_spend else _RESOURCES

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, cast
 
 import pytest
 from rich.cells import cell_len
@@ -82,6 +82,65 @@ def test_it_fits_the_screen(width: int, unicode: bool) -> None:
     assert "\x1b[31mred" not in coloured
 
 
+@pytest.mark.parametrize("width", [30, 40, 50, 60, 70, 80, 150])
+@pytest.mark.parametrize("unicode", [False, True])
+def test_no_amount_is_cut_however_narrow_the_screen(width: int, unicode: bool) -> None:
+    shown = summary(1)
+    shown["attention"] = [
+        {**item, "text": "10 users overdue with 98765432.10 USD, since 2025-01-16"}
+        for item in cast("list[dict[str, object]]", shown["attention"])
+    ]
+    contents = Contents(shown, [user(name, plan="p" * 9) for name in NAMES])
+    text = rendered(draw(contents, Canvas(width, None, unicode=unicode)), colour=False)
+    assert max(map(cell_len, text.splitlines())) <= width
+    words = [word.rstrip(",") for word in text.split()]
+    for amount, times in (
+        ("98,765,432.10", 4),
+        ("98765432.10", 1),
+        ("99,999.00", 2),
+        ("-1.00", 1),
+        ("1,234,567.89", len(NAMES)),
+        ("12,345,678.90", len(NAMES)),
+    ):
+        assert words.count(amount) == times, amount
+    assert "subscription, USD" in text
+
+
+def test_charts_of_large_amounts_stand_one_below_the_other() -> None:
+    large = {"month": "2024-12", "billed": "12345678901234.50", "collected": "7.00"}
+    text = rendered(
+        summary_lines({**summary(0), "months": [large]}, Canvas(40, None, unicode=True)),
+        colour=False,
+    )
+    lines = text.splitlines()
+    at = lines.index("Revenue by month")
+    assert lines[at + 1] == "up to 12,345,678,901,234.50"
+    assert "billed 12,345,678,901,234.50" in lines
+    assert "collected 7.00  2024-12" in lines
+    assert lines.index("Usage by day  up to 30.50") > lines.index("collected 7.00  2024-12")
+
+
+def test_users_without_room_for_their_amounts_take_more_lines() -> None:
+    rows = [user(f"user-{number}", spend_level="ok", spend_percent="7.00") for number in range(9)]
+    text = rendered(draw(Contents(summary(0), rows), Canvas(40, 40, unicode=True)), colour=False)
+    lines = text.splitlines()
+    at = lines.index("user-0  pro  overdue")
+    assert lines[at : at + 7] == [
+        "user-0  pro  overdue",
+        "  Cost 1,234,567.89",
+        "  Projected 12,345,678.90  Owed 1.00",
+        "  Credits 0.00",
+        "  cpu ████ 112%  mem ████ 112%",
+        "  disk ████ 112%  spend █░░░   7%",
+        "  overdue INV-2025-000001",
+    ]
+    assert len(lines) <= 40
+    shown = sum(line.startswith("user-") for line in lines)
+    assert lines[-1].startswith(f"and {9 - shown} more users: ")
+    strict = Canvas(40, 24, unicode=True, strict=True)
+    assert len(draw(Contents(summary(0), rows), strict)) <= 24
+
+
 def test_what_needs_attention_comes_first_and_users_fill_the_rest() -> None:
     contents = Contents(summary(1), [user(f"user-{number}") for number in range(50)])
     lines = rendered(draw(contents, Canvas(80, 40, unicode=True)), colour=False).splitlines()
@@ -111,11 +170,13 @@ def test_bars_say_how_much() -> None:
 
 def test_names_give_way_and_amounts_never() -> None:
     rows = [[[("n" * 90, "")], [("plan", "")], [("1,234.00", "")], [("last", "")]]]
-    _, line = aligned(["User", "Plan", "Cost", "Last"], rows, 40, range(2, 3))
+    headings = ["User", "Plan", "Cost", "Last"]
+    _, line = aligned(headings, rows, 40, range(2, 3)) or ([], [])
     text = "".join(piece for piece, _ in line)
     assert cell_len(text) <= 40
     assert "n…" in text
     assert "1,234.00" in text
+    assert aligned(headings, rows, 23, range(2, 3)) is None
     assert cut("漢字漢字", 5) == "漢字…"
     pieces = [[("aaaa", "")], [("bbbb", "")], [("cccc", "")]]
     assert ["".join(text for text, _ in one) for one in wrapped(pieces, 10, ", ")] == [
