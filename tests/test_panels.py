@@ -196,3 +196,45 @@ def test_findings_are_wrapped_and_never_cut() -> None:
     assert text.count(r"a\x1b[31m") == 30
     assert " ".join(text.split()).count("do this") == 20
     assert text.splitlines()[0].startswith("failed   files          a")
+
+
+@pytest.mark.parametrize("width", [15, 24, 40, 43, 44, 60])
+def test_findings_lose_no_word_on_a_narrow_screen(width: int) -> None:
+    rows: list[dict[str, object]] = [
+        {
+            "check": "notifications",
+            "state": "failed",
+            "found": f"{'found ' * 20}{'漢字' * 20}",
+            "advice": "do this " * 20,
+        },
+        {"check": "secrets", "state": "skipped", "found": "x", "advice": None},
+    ]
+    text = rendered(findings.draw(rows, width), colour=False)
+    assert max(map(cell_len, text.splitlines())) <= width
+    words = text.split()
+    assert [words.count(word) for word in ("found", "do", "this")] == [20, 20, 20]
+    assert "".join(words).count("漢字") == 20
+
+
+def test_findings_without_room_beside_their_names_stand_below() -> None:
+    rows: list[dict[str, object]] = [
+        {"check": "files", "state": "failed", "found": "found " * 5, "advice": "do this"},
+        {"check": "notifications", "state": "skipped", "found": "x", "advice": None},
+    ]
+    assert rendered(findings.draw(rows, 43), colour=False) == (
+        "failed   files\n  found found found found found\n  -> do this\n"
+        "skipped  notifications\n  x\n"
+    )
+    beside = rendered(findings.draw(rows, 44), colour=False)
+    assert beside.startswith("failed   files          found found found\n")
+
+
+def test_a_finding_of_nothing_is_an_empty_place() -> None:
+    rows: list[dict[str, object]] = [
+        {"check": "files", "state": "ok", "found": "", "advice": "look"}
+    ]
+    for width, expected in (
+        (60, "ok       files\n                -> look\n"),
+        (20, "ok       files\n  -> look\n"),
+    ):
+        assert rendered(findings.draw(rows, width), colour=False) == expected
