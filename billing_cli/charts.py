@@ -21,6 +21,13 @@ _COLOURS: Final = ("cyan", "green")
 _WIDEST: Final = 4
 
 
+class Size(NamedTuple):
+    """How many cells wide a chart is at most, and how many lines its columns are high."""
+
+    width: int
+    rows: int
+
+
 class Chart(NamedTuple):
     """A chart in lines: its title, its columns with the labels below, and figures."""
 
@@ -30,15 +37,17 @@ class Chart(NamedTuple):
 
 
 def columns(
-    titles: Sequence[str], groups: Sequence[Group], width: int, rows: int, *, unicode: bool
+    titles: Sequence[str], groups: Sequence[Group], size: Size, digits: int, *, unicode: bool
 ) -> Chart:
-    """Return a chart: a title, ``rows`` lines of columns, labels, and the last values in figures.
+    """Return a chart: a title, lines of columns, labels, and the last values in figures.
 
     ``titles`` are that of the chart and of each value in a group; ``groups`` have a label each
     and as many values, which stand side by side in that order. What does not fit is left out
     from the left. Title and figures are never cut: they take more lines, and those that hold a
-    figure wider than ``width`` are as wide as it is.
+    figure wider than the chart are as wide as it is. Figures have so many ``digits`` after the
+    point.
     """
+    width, rows = size
     title, *names = titles
     count = len(names)
     gap = int(count > 1)
@@ -49,9 +58,9 @@ def columns(
     body = _drawn(heights(values, top, rows * _steps(unicode=unicode)), rows, count, wide, unicode)
     body.append([(_axis([name for name, _ in groups], count * wide + gap), "dim")])
     return Chart(
-        head=_title(title, f"up to {top:,.2f}", width),
+        head=_title(title, f"up to {top:,.{digits}f}", width),
         body=[cut_line(line, width) for line in body],
-        figures=_figures(names, groups, width),
+        figures=_figures(names, groups, width, digits),
     )
 
 
@@ -60,12 +69,12 @@ def _title(title: str, scale: str, width: int) -> list[Line]:
     return [line] if width_of(line) <= width else [[(title, "bold")], [(scale, "dim")]]
 
 
-def _figures(names: Sequence[str], groups: Sequence[Group], width: int) -> list[Line]:
+def _figures(names: Sequence[str], groups: Sequence[Group], width: int, digits: int) -> list[Line]:
     """Return the last group's values in figures, with their names, and its label if it fits."""
     label, last = groups[-1] if groups else ("", ())
     pieces: list[Line] = []
     for place, (name, value) in enumerate(zip(names, last, strict=False)):
-        said: Line = [(f"{name} ", _COLOURS[place]), (f"{value:,.2f}  ", "bold")]
+        said: Line = [(f"{name} ", _COLOURS[place]), (f"{value:,.{digits}f}  ", "bold")]
         pieces += [said] if least_width_of(said) <= width else [[one] for one in said]
     lines = wrapped(pieces, width, "")
     if lines and width_of(lines[-1]) + len(label) <= width:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Final, cast
 
-from billing_cli.charts import Chart, columns
+from billing_cli.charts import Chart, Size, columns
 from billing_cli.harmless import table_cell
 from billing_cli.lines import (
     Line,
@@ -21,6 +21,7 @@ from billing_cli.lines import (
     width_of,
     wrapped,
 )
+from billing_cli.pricing.money import exponent
 from billing_cli.user_lines import STYLES, as_many_users, money
 
 if TYPE_CHECKING:
@@ -176,9 +177,11 @@ def _charts(summary: Row, canvas: Canvas, rows: int) -> list[Line]:
         [(str(one["date"]), (_dec(one["cost"]),)) for one in days],
     )
 
+    digits = exponent(str(summary["currency"]))
+
     def drawn(width: int) -> list[Chart]:
         return [
-            columns(titles, groups, width, rows, unicode=canvas.unicode)
+            columns(titles, groups, Size(width, rows), digits, unicode=canvas.unicode)
             for titles, groups in (revenue, usage)
         ]
 

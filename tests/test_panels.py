@@ -120,6 +120,24 @@ def test_charts_of_large_amounts_stand_one_below_the_other() -> None:
     assert lines.index("Usage by day  up to 30.50") > lines.index("collected 7.00  2024-12")
 
 
+@pytest.mark.parametrize(
+    ("currency", "billed", "said"),
+    [
+        ("JPY", "12000", "up to 12,000\nbilled 12,000  collected 7  2024-12\nat list price 30\n"),
+        ("USD", "0.07", "up to 7.00\nbilled 0.07  collected 7.00  2024-12\nat list price 30.50\n"),
+        ("KWD", "1.250", "up to 7.000\nbilled 1.250  collected 7.000\nat list price 30.500\n"),
+    ],
+)
+def test_charts_have_the_digits_of_the_currency(currency: str, billed: str, said: str) -> None:
+    months = [{"month": "2024-12", "billed": billed, "collected": "7"}]
+    found = {**summary(0), "currency": currency, "months": months}
+    text = rendered(summary_lines(found, Canvas(80, None, unicode=True)), colour=False)
+    for words in said.splitlines():
+        assert f"{words} " in text.replace("\n", " ")
+    if currency == "JPY":
+        assert "." not in text.partition("Revenue by month")[2]
+
+
 def test_users_without_room_for_their_amounts_take_more_lines() -> None:
     rows = [user(f"user-{number}", spend_level="ok", spend_percent="7.00") for number in range(9)]
     text = rendered(draw(Contents(summary(0), rows), Canvas(40, 40, unicode=True)), colour=False)
