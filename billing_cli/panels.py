@@ -142,7 +142,13 @@ def _totals(summary: Row, canvas: Canvas) -> list[Line]:
     users = _count(found["users"])
     if found["users"] != found["all_users"]:
         users += f" of {_count(found['all_users'])}"
-    counts = [(users, "users"), (_count(found["running_sessions"]), "sessions running")]
+    counts = [
+        (users, "user" if found["all_users"] == 1 else "users"),
+        (
+            _count(found["running_sessions"]),
+            "session running" if found["running_sessions"] == 1 else "sessions running",
+        ),
+    ]
     first: list[Line] = [[(number, "bold"), (f" {noun}", "")] for number, noun in counts]
     first += [
         [(_count(found[name]), STYLES[name]), (f" {name}", STYLES[name])]

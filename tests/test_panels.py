@@ -138,6 +138,25 @@ def test_charts_have_the_digits_of_the_currency(currency: str, billed: str, said
         assert "." not in text.partition("Revenue by month")[2]
 
 
+@pytest.mark.parametrize(
+    ("users", "all_users", "sessions", "said"),
+    [
+        (1, 1, 1, "1 user, 1 session running"),
+        (1, 1_000, 0, "1 of 1,000 users, 0 sessions running"),
+        (2, 2, 1_000, "2 users, 1,000 sessions running"),
+        (0, 1, 2, "0 of 1 user, 2 sessions running"),
+    ],
+)
+def test_nouns_agree_with_their_numbers(
+    users: int, all_users: int, sessions: int, said: str
+) -> None:
+    found = summary(0)
+    counts = {"users": users, "all_users": all_users, "running_sessions": sessions}
+    found["totals"] = {**cast("dict[str, object]", found["totals"]), **counts}
+    text = rendered(summary_lines(found, Canvas(200, None, unicode=False)), colour=False)
+    assert f"\n{said}, " in text
+
+
 def test_users_without_room_for_their_amounts_take_more_lines() -> None:
     rows = [user(f"user-{number}", spend_level="ok", spend_percent="7.00") for number in range(9)]
     text = rendered(draw(Contents(summary(0), rows), Canvas(40, 40, unicode=True)), colour=False)

@@ -146,8 +146,7 @@ def dashboard(
             emit_object_with(board.summary, "users", board.users)
         else:
             emit(board.users, _COLUMNS, output, empty="no users")
-        if board.left:
-            message(f"{board.left:,} more users are not shown: --limit says how many are")
+        _say_left(board.left)
 
 
 def _show(app: App, choice: Choice) -> None:
@@ -178,8 +177,14 @@ def _show_plain(app: App, choice: Choice) -> None:
     emit_lines(summary_lines(contents.summary, Canvas(_PLAIN_WIDTH, None, unicode=False)))
     rows, columns = plain_users(contents.users)
     emit(rows, columns, OutputFormat.TABLE, empty="no users")
-    if contents.left:
-        message(f"{contents.left:,} more users are not shown: --limit says how many are")
+    _say_left(contents.left)
+
+
+def _say_left(left: int) -> None:
+    """Say how many users are not shown, if any."""
+    if left:
+        noun = "user is" if left == 1 else "users are"
+        message(f"{left:,} more {noun} not shown: --limit says how many are")
 
 
 def _contents(app: App, choice: Choice, limit: int) -> tuple[Contents, str | None]:

@@ -244,6 +244,8 @@ def test_filters_orders_and_formats(invoke: Invoke) -> None:
     few = invoke("dashboard", "-o", "jsonl", "--limit", "3", at=NOW).ok()
     assert len(list(map(json.loads, few.stdout.splitlines()))) == 3
     assert "4 more users are not shown" in few.stderr
+    assert "6 more users are" in invoke("dashboard", "--limit", "1", at=NOW).ok().stderr
+    assert "1 more user is not" in invoke("dashboard", "--limit", "6", at=NOW).ok().stderr
     plain = invoke("dashboard", at=NOW).ok().stdout
     assert plain.startswith("billing  2025-02-28 13:20:07 UTC  period 2025-02, ")
     assert "! 1 user suspended: ann" in plain
