@@ -86,13 +86,12 @@ def summary_lines(summary: Row, canvas: Canvas) -> list[Line]:
 
 
 def _title(summary: Row, width: int) -> list[Line]:
-    start, end = (str(summary[f"period_{edge}"])[:10] for edge in ("start", "end"))
     moment = str(summary["as_of"]).replace("T", " ").removesuffix("Z")
     line: Line = [
         ("billing", "bold"),
         (f"  {moment} UTC", ""),
         (f"  period {summary['period']}", "bold"),
-        (f", {start} to {end}", "dim"),
+        (f", {summary['start_date']} to {summary['end_date']}", "dim"),
         (f"  {summary['billing_mode']}, {summary['currency']}", ""),
     ]
     short = [*line[:3], line[4]]

@@ -48,6 +48,8 @@ def summary(attention: int = 6) -> dict[str, object]:
         "period": "2025-02",
         "period_start": "2025-02-01T00:00:00Z",
         "period_end": "2025-03-01T00:00:00Z",
+        "start_date": "2025-02-01",
+        "end_date": "2025-03-01",
         "billing_mode": "subscription",
         "currency": "USD",
         "attention": [

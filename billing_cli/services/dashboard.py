@@ -145,12 +145,15 @@ def _fits(one: Account, choice: Choice) -> bool:
 
 
 def _head(history: TermsHistory, now: int, metered: int | None) -> dict[str, object]:
-    period, terms_now = history.calendar.containing(now), history.at(now)
+    calendar, terms_now = history.calendar, history.at(now)
+    period = calendar.containing(now)
     return {
         "as_of": format_instant(now),
         "period": period.name,
         "period_start": format_instant(period.start),
         "period_end": format_instant(period.end),
+        "start_date": calendar.local_date(period.start).isoformat(),
+        "end_date": calendar.local_date(period.end).isoformat(),
         "billing_mode": history.mode_of(period.start),
         "currency": terms_now.currency,
         "timezone": terms_now.timezone,

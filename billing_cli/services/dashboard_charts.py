@@ -102,12 +102,17 @@ def attention(
     """Return what somebody should look at, the worst first, each with what to do."""
     now = app.clock.now()
     currency = history.at(now).currency
-    items = [*_of_users(found, currency), *_of_everyone(tx, history, now, metered)]
+    items = [
+        *_of_users(found, history.calendar, currency),
+        *_of_everyone(tx, history, now, metered),
+    ]
     # The order in which they are found, the critical ones before the others.
     return sorted(items, key=lambda item: item["severity"] != CRITICAL)
 
 
-def _of_users(found: Sequence[Account], currency: str) -> Iterator[dict[str, object]]:
+def _of_users(
+    found: Sequence[Account], calendar: Calendar, currency: str
+) -> Iterator[dict[str, object]]:
     suspended = [one for one in found if one.suspended_since is not None]
     suspended.sort(key=lambda one: (one.suspended_since, one.user_id))
     if suspended:
@@ -118,7 +123,7 @@ def _of_users(found: Sequence[Account], currency: str) -> Iterator[dict[str, obj
     if overdue:
         total = format_minor(sum(one.overdue for one in overdue), currency)
         oldest = min(one.overdue_since or 0 for one in overdue)
-        text = f"overdue with {total} {currency}, since {format_instant(oldest)[:10]}"
+        text = f"overdue with {total} {currency}, since {_date(calendar, oldest)}"
         yield _item(OVERDUE, CRITICAL, overdue, text, "billing dashboard --status overdue")
     for level, severity, text in (
         (EXCEEDED, CRITICAL, "over a limit"),

@@ -256,6 +256,29 @@ def test_filters_orders_and_formats(invoke: Invoke) -> None:
     assert "5.0 GB" in bob
 
 
+@pytest.mark.parametrize(
+    ("zone", "sent", "due"),
+    [
+        ("Europe/Berlin", "2026-11-01T23:30:00Z", "2026-11-16"),
+        ("America/New_York", "2026-11-02T02:30:00Z", "2026-11-15"),
+    ],
+)
+def test_dates_are_those_of_the_time_zone(
+    sqlite_invoke: Invoke, zone: str, sent: str, due: str
+) -> None:
+    """In UTC the period begins a day earlier in the east, and invoices fall due on another day."""
+    sqlite_invoke.configure(timezone=zone)
+    ran = session("2026-10-05T00:00:00Z", "2026-10-06T00:00:00Z")
+    take_in(sqlite_invoke, *ran, at="2026-10-07T00:00:00Z")
+    sqlite_invoke("invoice", "generate", "--finalize", at=sent).ok()
+    now = "2026-11-28T00:00:00Z"
+    plain = sqlite_invoke("dashboard", at=now).ok().stdout
+    assert "period 2026-11, 2026-11-01 to 2026-12-01  usage, USD" in plain
+    assert f"since {due}: ann" in plain
+    board = look(sqlite_invoke, at=now)
+    assert (board["start_date"], board["end_date"]) == ("2026-11-01", "2026-12-01")
+
+
 def test_what_cannot_be_asked(sqlite_invoke: Invoke) -> None:
     for arguments, code, text in (
         (["--watch"], 2, "needs a terminal"),
