@@ -48,12 +48,15 @@ _PLACES: Final = {
 }
 """Where each noun is defined: a module of ``billing_cli.commands``, and a name in it."""
 
+_VERBS: Final = "COMMAND [ARGS]…"
+
 
 class NounGroup(TyperGroup):
     """A group whose commands are the nouns."""
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - handed on
         super().__init__(**attributes)
+        self.subcommand_metavar = _VERBS
         # Nobody adds to it, so that it need not be mutable.
         self.commands = _Nouns()  # type: ignore[assignment]
 
@@ -83,4 +86,18 @@ def _build(name: str, place: str) -> Any:  # noqa: ANN401 - as above
         holder.add_typer(defined, name=name)
     else:
         holder.command(name)(defined)
-    return typer.main.get_group(holder).commands[name]
+    command = typer.main.get_group(holder).commands[name]
+    _explain(command)
+    return command
+
+
+def _explain(command: Any) -> None:  # noqa: ANN401 - as above
+    """Have the lists of commands say all of each command's first paragraph.
+
+    Typer would cut it off to fit a line.
+    """
+    command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+    if isinstance(command, TyperGroup):
+        command.subcommand_metavar = _VERBS
+        for each in command.commands.values():
+            _explain(each)

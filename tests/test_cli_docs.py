@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 LEAVES: Final = list(leaves())
 COMMANDS: Final = [leaf for leaf in LEAVES if not leaf.is_group]
+GROUPS: Final = [Leaf((), root()), *(leaf for leaf in LEAVES if leaf.is_group)]
 GLOBAL: Final = {name for option in root().params for name in option.opts}
 
 every_command: Final = pytest.mark.parametrize("leaf", COMMANDS, ids=lambda leaf: leaf.title)
@@ -76,6 +77,14 @@ def test_help_fits_a_terminal(leaf: Leaf, sqlite_invoke: Invoke) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert leaf.title in result.stdout
     assert result.stderr == ""
+
+
+@pytest.mark.parametrize("group", GROUPS, ids=lambda leaf: leaf.title)
+def test_lists_of_commands_say_all_of_each(group: Leaf, sqlite_invoke: Invoke) -> None:
+    shown = " ".join(sqlite_invoke(*group.path, "--help").ok().stdout.split())
+    for leaf in LEAVES:
+        if leaf.path[:-1] == group.path:
+            assert f" {leaf.path[-1]} {leaf.summary}" in shown
 
 
 def _calls(example: str) -> Iterator[list[str]]:
