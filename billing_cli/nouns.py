@@ -11,7 +11,7 @@ from pkgutil import resolve_name
 from typing import Any, Final
 
 import typer
-from typer.core import TyperGroup
+from typer.core import TyperArgument, TyperGroup, TyperOption
 
 TYPER_OPTIONS: Final[dict[str, Any]] = {
     # The scripts in completions/ are ours: Typer's own run what hides in a user's name.
@@ -48,7 +48,19 @@ _PLACES: Final = {
 }
 """Where each noun is defined: a module of ``billing_cli.commands``, and a name in it."""
 
-_VERBS: Final = "COMMAND [ARGS]…"
+
+class Argument(TyperArgument):
+    """An argument that the help writes as docs/cli.md does, once and without a type of Python's."""
+
+    def get_usage_pieces(self, ctx: Any = None) -> list[str]:  # noqa: ANN401, ARG002 - as Typer asks
+        """Return the word of the usage line: ``USER``, ``[SECONDS]``, ``ID…``."""
+        name = self.metavar or self.name
+        if not self.required and not name.startswith("["):
+            name = f"[{name}]"
+        return [name if self.nargs == 1 or "…" in name else f"{name}…"]
+
+    def display_type_rich(self, ctx: Any) -> None:  # noqa: ANN401 - as Typer asks
+        """Say no type: what may be written is said by the name and the help."""
 
 
 class NounGroup(TyperGroup):
@@ -56,7 +68,7 @@ class NounGroup(TyperGroup):
 
     def __init__(self, **attributes: Any) -> None:  # noqa: ANN401 - handed on
         super().__init__(**attributes)
-        self.subcommand_metavar = _VERBS
+        _word(self)
         # Nobody adds to it, so that it need not be mutable.
         self.commands = _Nouns()  # type: ignore[assignment]
 
@@ -92,12 +104,28 @@ def _build(name: str, place: str) -> Any:  # noqa: ANN401 - as above
 
 
 def _explain(command: Any) -> None:  # noqa: ANN401 - as above
-    """Have the lists of commands say all of each command's first paragraph.
-
-    Typer would cut it off to fit a line.
-    """
+    """Have the help of a command, and of those below it, say all, and in the words of the docs."""
+    # Without one, a list of commands has as much of the help as fits a line.
     command.short_help = " ".join((command.help or "").partition("\n\n")[0].split())
+    _word(command)
     if isinstance(command, TyperGroup):
-        command.subcommand_metavar = _VERBS
         for each in command.commands.values():
             _explain(each)
+
+
+def _word(command: Any) -> None:  # noqa: ANN401 - as above
+    """Name what a command's options and arguments take."""
+    if isinstance(command, TyperGroup):
+        command.subcommand_metavar = "COMMAND [ARGS]…"
+    for parameter in command.params:
+        if parameter.metavar is None:
+            parameter.metavar = _metavar(parameter)
+        if isinstance(parameter, TyperArgument):
+            # Typer makes them itself, and cannot be told of which class.
+            parameter.__class__ = Argument
+
+
+def _metavar(parameter: TyperArgument | TyperOption) -> str:
+    """Return the words that there are to choose from, or else the name in capitals."""
+    choices = parameter.type_descriptor.choices
+    return "|".join(map(str, choices)) if choices else (parameter.name or "").upper()

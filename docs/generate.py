@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 import typer
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from billing_cli import errors
 from billing_cli.main import cli
+from billing_cli.nouns import Argument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -130,26 +131,16 @@ def _section(leaf: Leaf) -> Iterator[str]:
     yield from (f"{paragraph}\n" for paragraph in described(leaf.command.help))
     if leaf.is_group:
         return
-    arguments = [p for p in leaf.command.params if isinstance(p, TyperArgument)]
-    words = " ".join((leaf.title, "[OPTIONS]", *map(_usage, arguments)))
+    arguments = [p for p in leaf.command.params if isinstance(p, Argument)]
+    usages = [word for argument in arguments for word in argument.get_usage_pieces()]
+    words = " ".join((leaf.title, "[OPTIONS]", *usages))
     yield f"    {words}\n"
     if arguments:
-        rows = [(_code(_metavar(argument)), argument.help or "") for argument in arguments]
+        rows = [(_code(argument.metavar or ""), argument.help or "") for argument in arguments]
         yield _table(("argument", "is"), rows)
     yield from filter(None, [_options(leaf.command)])
     if leaf.examples:
         yield "For example:\n\n```sh\n" + "\n".join(leaf.examples) + "\n```\n"
-
-
-def _usage(argument: TyperArgument) -> str:
-    name = _metavar(argument)
-    if not argument.required and not name.startswith("["):
-        name = f"[{name}]"
-    return name if argument.nargs == 1 or "…" in name else f"{name}…"
-
-
-def _metavar(parameter: TyperArgument | TyperOption) -> str:
-    return parameter.metavar or (parameter.name or "").upper()
 
 
 def _options(command: TyperCommand | TyperGroup) -> str:
@@ -172,11 +163,7 @@ def _options(command: TyperCommand | TyperGroup) -> str:
 
 
 def _value(option: TyperOption) -> list[str]:
-    if option.is_flag:
-        return []
-    if isinstance(option.default, Enum):
-        return ["|".join(str(member.value) for member in type(option.default))]
-    return [_metavar(option)]
+    return [] if option.is_flag else [option.metavar or ""]
 
 
 def _default(option: TyperOption) -> str:

@@ -22,6 +22,9 @@ GROUPS: Final = [Leaf((), root()), *(leaf for leaf in LEAVES if leaf.is_group)]
 GLOBAL: Final = {name for option in root().params for name in option.opts}
 
 every_command: Final = pytest.mark.parametrize("leaf", COMMANDS, ids=lambda leaf: leaf.title)
+every_help: Final = pytest.mark.parametrize(
+    "leaf", [Leaf((), root()), *LEAVES], ids=lambda leaf: leaf.title
+)
 
 
 def test_page_is_up_to_date() -> None:
@@ -77,6 +80,21 @@ def test_help_fits_a_terminal(leaf: Leaf, sqlite_invoke: Invoke) -> None:
     assert max(map(len, result.stdout.splitlines())) <= 80
     assert leaf.title in result.stdout
     assert result.stderr == ""
+
+
+@every_help
+def test_help_is_not_cut_off_and_knows_no_python(leaf: Leaf, sqlite_invoke: Invoke) -> None:
+    shown = sqlite_invoke(*leaf.path, "--help", environ={"COLUMNS": "80"}).ok().stdout
+    assert [line for line in shown.splitlines() if line.endswith("...")] == []
+    marks = ("<str>", "<list", "<int", "<text", "…]...", "[[", "{")
+    assert [mark for mark in marks if mark in shown] == []
+
+
+@every_command
+def test_help_names_what_it_takes_as_the_page_does(leaf: Leaf, sqlite_invoke: Invoke) -> None:
+    shown = sqlite_invoke(*leaf.path, "--help", environ={"COLUMNS": "80"}).ok().stdout
+    usage = " ".join(shown.partition("\n\n")[0].split()).removeprefix("Usage: ")
+    assert f"\n    {usage}\n" in PAGE.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("group", GROUPS, ids=lambda leaf: leaf.title)

@@ -206,7 +206,8 @@ def export(
 
 
 export.__annotations__["report"] = Annotated[
-    _choice("ReportName", GROUPS), typer.Argument(help="Which report.")
+    _choice("ReportName", GROUPS),
+    typer.Argument(metavar="REPORT", help=f"Which report: {', '.join(GROUPS)}."),
 ]
 alias.command("export")(
     examples(
