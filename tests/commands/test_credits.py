@@ -205,3 +205,11 @@ def test_nobody_has_a_credit_at_first(invoke: Invoke) -> None:
     take_in(invoke, *session("2025-01-10T00:00:00Z", "2025-01-11T00:00:00Z"), at=FEB)
     assert invoke("credits", "list", at=FEB).ok().stderr == "no credits\n"
     assert invoke("credits", "history", "--user", "ann", at=FEB).ok().stderr == "no credits\n"
+
+
+def test_what_has_expired_is_not_listed_as_left(sqlite_invoke: Invoke) -> None:
+    add(sqlite_invoke, "1", "--expires", "2025-01-31")
+    listed = ("credits", "list", "-o", "json")
+    assert len(sqlite_invoke(*listed, at=JAN).ok().json()) == 1
+    assert sqlite_invoke(*listed, at="2025-02-02T00:00:00Z").ok().json() == []
+    assert len(sqlite_invoke(*listed, "--all", at="2025-02-02T00:00:00Z").ok().json()) == 1

@@ -419,3 +419,34 @@ def test_secrets_are_nowhere(sqlite_invoke: Invoke, server: HttpServer) -> None:
 @pytest.fixture(name="run")
 def _run(invoke: Invoke) -> Invoke:
     return invoke
+
+
+def test_a_server_that_asks_for_time_for_one_event_gets_it(
+    sqlite_invoke: Invoke, server: HttpServer
+) -> None:
+    sinks(sqlite_invoke, hook(server))
+    add(sqlite_invoke, "a", "b")
+    server.respond = lambda request: (
+        Answer(409, {"Retry-After": "500"})
+        if request.json()["data"]["user_id"] == "a"
+        else Answer(204)
+    )
+    deliver(sqlite_invoke, 10, code=7)
+    assert len(server.requests) == 2
+    server.respond = lambda _: Answer()
+    deliver(sqlite_invoke, 400)
+    assert len(server.requests) == 2
+    deliver(sqlite_invoke, 511)
+    assert len(server.requests) == 3
+
+
+def test_only_silences_in_a_row_leave_a_server_alone(
+    sqlite_invoke: Invoke, server: HttpServer
+) -> None:
+    sinks(sqlite_invoke, hook(server))
+    add(sqlite_invoke, "a", "b", "c", "d", "e", "f")
+    server.respond = lambda request: Answer(
+        None if request.json()["data"]["user_id"] in "abd" else 200
+    )
+    deliver(sqlite_invoke, 10, code=7)
+    assert {"evt_5", "evt_6"} <= set(told(server))

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pytest
 
+from billing_cli.pricing.instants import format_instant
 from billing_cli.services import jobs
 from billing_cli.services.job_report import Count, JobReport
 from billing_cli.services.jobs import JOBS, Job, of_module
@@ -257,14 +258,33 @@ def test_a_second_process_says_so_and_leaves(invoke: Invoke) -> None:
     assert len(due(invoke, JANUARY)) == 3
 
 
-def test_old_runs_are_forgotten_but_for_the_last_success(sqlite_invoke: Invoke) -> None:
-    for day in ("2023-01-01", "2023-01-02", "2025-01-01"):
-        sqlite_invoke("job", "run", "check-quotas", "calculate-usage", at=f"{day}T00:00:00Z").ok()
-    fail = "UPDATE billing_job_runs SET result = 'failed' WHERE started_at > 1700000000"
-    execute(sqlite_invoke, fail)
-    sqlite_invoke("job", "run", "check-quotas", at="2025-01-02T00:00:00Z").ok()
-    kept = rows(sqlite_invoke.database, "SELECT job, COUNT(*) FROM billing_job_runs GROUP BY job")
-    assert sorted(kept) == [("calculate-usage", 1), ("check-quotas", 2)]
+def test_old_runs_are_forgotten(sqlite_invoke: Invoke) -> None:
+    for day in ("2023-01-01", "2023-01-02", "2025-01-01", "2025-12-01"):
+        sqlite_invoke("job", "run", "check-quotas", at=f"{day}T00:00:00Z").ok()
+    kept = rows(sqlite_invoke.database, "SELECT started_at FROM billing_job_runs ORDER BY id")
+    assert [format_instant(at)[:10] for (at,) in kept] == ["2025-01-01", "2025-12-01"]
+
+
+def test_the_last_success_is_not_forgotten_however_old(sqlite_invoke: Invoke) -> None:
+    started(sqlite_invoke)
+    job = ("job", "run", "generate-invoices")
+    sqlite_invoke(*job, at="2025-02-02T00:00:00Z").ok()
+    execute(
+        sqlite_invoke,
+        "CREATE TRIGGER no_more BEFORE INSERT ON billing_invoices "
+        "BEGIN SELECT RAISE(ABORT, 'no'); END",
+    )
+    for day in ("2025-03-15", "2026-06-15"):
+        assert sqlite_invoke(*job, at=f"{day}T00:00:00Z").exit_code == 7
+    kept = rows(sqlite_invoke.database, "SELECT result FROM billing_job_runs ORDER BY id")
+    assert kept == [("done",), ("failed",), ("failed",)]
+
+
+def test_a_schedule_is_read_in_the_billing_time_zone(sqlite_invoke: Invoke) -> None:
+    sqlite_invoke.configure(timezone="America/New_York", jobs={"checkQuotas": "0 3 * * *"})
+    sqlite_invoke("job", "run", "check-quotas", at="2025-01-10T12:00:00Z").ok()
+    found = status(sqlite_invoke, "2025-01-10T13:00:00Z")["check-quotas"]
+    assert found["next_due"] == "2025-01-11T08:00:00Z"
 
 
 # What follows needs processes that can be killed, and are there at once.

@@ -317,3 +317,41 @@ def test_what_is_refused(
     assert (result.exit_code, result.stdout) == (code, "")
     assert result.stderr.splitlines()[0] == f"error: {error}"
     assert done(sqlite_invoke, "payment", "list") == []
+
+
+def test_a_refund_of_a_part_takes_nothing_off_what_is_still_owed(sqlite_invoke: Invoke) -> None:
+    billed(sqlite_invoke)
+    record(sqlite_invoke, "1.00", "--invoice", "1", at=FEB)
+    done(sqlite_invoke, "payment", "refund", "1", "--reason", "x", "--amount", "0.40", at=FEB)
+    (note,) = done(sqlite_invoke, "invoice", "show", "1")["credit_notes"]
+    assert (note["applied"], note["credited"], note["refunded"]) == ("0.00", "0.00", "0.40")
+    assert state(sqlite_invoke) == ("sent", "1.00", "0.68")
+
+
+def test_a_refund_gives_back_what_no_credit_note_has_given_yet(sqlite_invoke: Invoke) -> None:
+    billed(sqlite_invoke)
+    record(sqlite_invoke, "1.68", "--invoice", "1", at=FEB)
+    note = ("invoice", "credit-note", "1", "--amount", "1.00", "--reason", "x")
+    sqlite_invoke(*note, at=FEB).ok()
+    assert done(sqlite_invoke, "payment", "refund", "1", "--reason", "x", at=FEB)["refunded"] == (
+        "0.68"
+    )
+
+
+def test_a_payment_pays_the_invoices_of_one_user(sqlite_invoke: Invoke) -> None:
+    billed(sqlite_invoke, *session("2025-01-10T00:00:00Z", "2025-01-11T00:00:00Z", "s2", "bob"))
+    imported(sqlite_invoke, "date,amount,reference", "2025-02-20,1.00,hello")
+    match = ("payment", "match", "1", "--invoice", "1", "--invoice", "2")
+    assert sqlite_invoke(*match, at=FEB).exit_code == 4
+    assert done(sqlite_invoke, "payment", "show", "1")["status"] == "unmatched"
+
+
+def test_a_payment_that_is_reversed_when_the_invoice_is_due_leaves_it_overdue(
+    sqlite_invoke: Invoke,
+) -> None:
+    billed(sqlite_invoke)
+    due = done(sqlite_invoke, "invoice", "show", "1")["due_date"]
+    record(sqlite_invoke, "1.68", "--invoice", "1", at=FEB)
+    done(sqlite_invoke, "payment", "reverse", "1", "--reason", "x", at=due)
+    shown = done(sqlite_invoke, "invoice", "show", "1")
+    assert (shown["status"], shown["overdue_at"]) == ("overdue", due)

@@ -249,3 +249,17 @@ def test_what_kills_the_process_each_time_is_given_up(
     assert [one.event for one in channel.log] == [2, 3]
     query = "SELECT state, last_error FROM billing_deliveries WHERE event_id = 1"
     assert rows(sqlite_url, query) == [("dead", "the process that was sending it ended")]
+
+
+def test_an_attempt_that_is_interrupted_counts(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    channel = Channel()
+    monkeypatch.setattr(deliveries, "open_channel", lambda *_: channel)
+    place = Place(sqlite_url, tmp_path, channel)
+    place.tell([0])
+    for _ in range(ATTEMPTS):
+        assert place.states() != {1: "dead"}
+        place.run(["interrupted"])
+        place.now += 100_000
+    assert place.states() == {1: "dead"}

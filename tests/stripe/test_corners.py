@@ -398,3 +398,15 @@ def test_a_customer_of_whose_end_nobody_told_is_made_again(sqlite_world: World) 
     world.sync()
     assert world.theirs("ann")["status"] == "open"
     assert world.sync() == []
+
+
+def test_what_is_paid_elsewhere_and_here_is_no_more_than_is_owed(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.bill(ann=10)
+    world.sync()
+    world.server.mark_paid(world.theirs("ann")["id"])
+    part = ("--amount", "4", "--method", "bank")
+    world("invoice", "pay", str(world.ours("ann")["id"]), *part).ok()
+    world.sync()
+    assert world.ours("ann")["status"] == "paid"
+    assert sorted(row["amount"] for row in world.rows("payment", "list")) == ["4.00", "6.00"]

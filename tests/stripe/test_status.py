@@ -91,6 +91,7 @@ def test_a_restricted_key_says_what_it_lacks(sqlite_world: World) -> None:
         world.server.restrict(RESTRICTED, *rest)
         result, shown = status(world, STRIPE_SECRET_KEY=RESTRICTED)
         assert result.exit_code == 7
+        assert shown["permissions_lacking"]
         assert all(one in lacking for lacking in shown["permissions_lacking"])
         assert one in result.stderr
 
