@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -175,11 +176,13 @@ def test_what_is_wrong_with_a_request_is_said(
         database.rmdir()
         for old, new in aside.items():
             new.rename(old)
-        world.server.fault("slow", match="GET /v1/invoices/*", seconds=1.0)
+        enough = threading.Event()
+        world.server.fault("slow", match="GET /v1/invoices/*", until=enough)
         assert listening.post(body, header) == 200
         asked = f"GET /v1/invoices/{event['data']['object']['id']}"
-        eventually(lambda: str(world.server.requests[-1]) == asked)
+        eventually(lambda: asked in map(str, world.server.requests))
         # What was begun is finished, however it is asked to stop.
+        threading.Timer(1, enough.set).start()
         code, said = listening.stop(signal.SIGINT)
     assert code == 0
     assert "the event is refused: the signature does not match" in said
