@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from billing_cli.errors import ConflictError
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing import stripe_steps as steps
+from billing_cli.pricing.invoice_numbers import is_number
 from billing_cli.pricing.stripe_amounts import from_stripe
 from billing_cli.services import credit_notes as note_service
 from billing_cli.services import invoice_life, settlement, stripe_adoption, stripe_payments
@@ -80,7 +81,7 @@ def _known_now(tx: Transaction, account: Account, found: Invoice) -> Pair | str:
         return stripe_links.NOT_OURS
     if found.status in {steps.DRAFT, steps.GONE}:
         return "it is not final"
-    if not _is_of_ours(account, found):
+    if not _is_of_ours(found):
         return _copy(tx, account, found, user)
     return stripe_adoption.adopt(tx, found, user[0])
 
@@ -94,13 +95,12 @@ def _user(tx: Transaction, found: Invoice) -> tuple[int, str] | None:
     return user
 
 
-def _is_of_ours(account: Account, found: Invoice) -> bool:
-    """Tell whether an invoice was sent from here once.
+def _is_of_ours(found: Invoice) -> bool:
+    """Tell whether an invoice was sent from here once, whatever the prefix was then.
 
     What is made from one of ours in the dashboard has its metadata, but a number of Stripe's.
     """
-    prefix = f"{account.settings.values.invoice_prefix}-"
-    return "billing_invoice" in found.metadata and (found.number or "").startswith(prefix)
+    return "billing_invoice" in found.metadata and is_number(found.number or "")
 
 
 def _follow(tx: Transaction, account: Account, fetched: Fetched, row: InvoiceRow) -> None:
