@@ -150,7 +150,10 @@ def _paid(tx: Transaction, account: Account, fetched: Fetched, row: InvoiceRow) 
     through = sum(
         payment.amount_paid for payment in fetched.invoice.payments if payment.status == "paid"
     )
-    elsewhere = fetched.invoice.total - fetched.invoice.credited - through
+    found = fetched.invoice
+    # A copy is over what Stripe asked for: what the customer's balance there covered is left out.
+    asked = found.amount_due if row.kind == invoices.STRIPE else found.total - found.credited
+    elsewhere = asked - through
     if elsewhere > 0:
         amount = from_stripe(elsewhere, fetched.invoice.currency)
         stripe_payments.paid_there(tx, account, fetched.invoice.id, row, amount)
