@@ -74,6 +74,17 @@ def apply(tx: Transaction, account: Account, fetched: Fetched, ticket: int) -> s
     return None
 
 
+def begin_again(tx: Transaction, account: Account, stripe_id: str, ticket: int) -> str | None:
+    """Have an invoice made anew whose draft somebody has deleted on Stripe; return why not."""
+    pair = stripe_invoices.by_stripe_id(tx, stripe_id)
+    seen = Seen("invoice", stripe_id, ticket, steps.GONE)
+    is_draft = pair is not None and pair.there is not None and pair.there.stage != steps.FINAL
+    if pair is None or not is_draft or not state.is_newest(tx, seen, account.now):
+        return "it is deleted"
+    stripe_invoices.put(tx, [stripe_invoices.nothing(pair.invoice.id)])
+    return None
+
+
 def _known_now(tx: Transaction, account: Account, found: Invoice) -> Pair | str:
     """Have an invoice be in the books; return why it is none of ours, if it is not."""
     user = _user(tx, found)

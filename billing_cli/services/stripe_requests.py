@@ -189,6 +189,11 @@ class Sender:
             found = self._look_up(row)
         except StripeSilenceError as error:
             return self._silence(wish, error), row.idempotency_key
+        except StripeRefusalError as error:
+            if not error.is_missing:
+                # Whether it was done is still unknown: nothing may be said of it.
+                raise
+            return Answer(wish, None, str(error)), row.idempotency_key
         if found is not None:
             return Answer(wish, found), row.idempotency_key
         with self.account.uow.batch() as tx:
