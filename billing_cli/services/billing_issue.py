@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from billing_cli.pricing.credits import apply_credits
 from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.invoice_numbers import number_in, series_at
 from billing_cli.pricing.money import format_minor
 from billing_cli.services.credits import grant
 from billing_cli.store import credits, invoices, outbox, restatements
@@ -41,8 +41,7 @@ class Rules:
     @property
     def series(self) -> str:
         """The number series: the prefix, and the local year of the finalization."""
-        zone = self.history.calendar.zone_at(self.now)
-        return f"{self.prefix}-{datetime.fromtimestamp(self.now, zone).year}"
+        return series_at(self.prefix, self.now, self.history.calendar.zone_at(self.now))
 
 
 @dataclass(slots=True)
@@ -87,7 +86,7 @@ class Issue:
             grants = left.get(invoice.user_key)
             if grants:
                 invoice.uses = apply_credits(invoice.owed, grants, self._target.end)
-            invoice.row = self._row(invoice, f"{series}-{number:06d}")
+            invoice.row = self._row(invoice, number_in(series, number))
 
     def _row(self, made: Made, number: str | None) -> InvoiceRow:
         """Return the row of a draft, or of what has a number."""

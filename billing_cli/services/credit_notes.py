@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,6 +10,7 @@ from billing_cli.errors import ConflictError, NotFoundError
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing.credit_notes import Parts, of_line, of_total
 from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.invoice_numbers import number_in, series_at
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.payments import Share, fill
 from billing_cli.services import settlement, terms
@@ -97,11 +97,11 @@ def issue(
     refunded = sum(share.amount for share in wanted.given)
     # What a refund gives back was paid: it is no part of what is still owed.
     applied = min(total - refunded, row.due)
-    series = f"CN-{datetime.fromtimestamp(now, history.calendar.zone_at(now)).year}"
+    series = series_at("CN", now, history.calendar.zone_at(now))
     (count,) = invoices.take_numbers(tx, series, 1)
     note = NoteRow(
         id=credit_notes.next_id(tx),
-        number=f"{series}-{count:06d}",
+        number=number_in(series, count),
         invoice_id=row.id,
         user_key=row.user_key,
         user_id=row.user_id,

@@ -24,7 +24,6 @@ from billing_cli.store import deliveries as store
 from billing_cli.store import outbox
 from billing_cli.store import sinks as sink_store
 from billing_cli.store.deliveries import Recorded, Told
-from billing_cli.store.presence import only_deliverer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -134,7 +133,7 @@ def deliver(app: App, asked: Asked, advance: Callable[[int], None] = lambda _: N
     chosen = sinks.chosen(app.settings, asked.sinks)
     if not chosen:
         return Report()
-    with app.unit_of_work() as uow, only_deliverer(app.engine) as mine:
+    with app.unit_of_work() as uow, store.only_deliverer(app.engine) as mine:
         if not mine:
             return Report(elsewhere=True)
         return _Run(app, uow, asked, advance).run(chosen)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from billing_cli.errors import ConflictError, NotConfiguredError, UnavailableError, UsageError
+from billing_cli.errors import ConflictError, NotConfiguredError, UsageError
 from billing_cli.gateway import stripe_parameters as parameters
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.stripe_amounts import to_stripe
@@ -20,7 +20,7 @@ from billing_cli.pricing.stripe_objects import (
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services import stripe_customers, stripe_events, stripe_inbox, stripe_plans
 from billing_cli.services.stripe_access import opened
-from billing_cli.services.stripe_requests import Wish
+from billing_cli.services.stripe_requests import Wish, require_known
 from billing_cli.services.stripe_run import FAILED, Change, Run
 from billing_cli.services.subscription_action import require_plan, require_plans
 from billing_cli.settings.values import is_web_address
@@ -250,12 +250,12 @@ def _finish_earlier(run: Run, wish: Wish) -> None:
     with run.account.uow.reading() as tx:
         last = stripe_requests.last_of(tx, [wish.target]).get((wish.target, wish.operation))
     if last is not None and last.finished_at is None:
-        _require_known(*asked(run.sender, [wish]))
+        require_known(*asked(run.sender, [wish]))
 
 
 def _sent(run: Run, wish: Wish) -> Mapping[str, Any]:
     (answer,) = asked(run.sender, [wish])
-    _require_known(answer)
+    require_known(answer)
     if answer.result is None:
         hint = "the log in Stripe's dashboard shows the request"
         if wish.operation == "portal.create":
@@ -266,13 +266,6 @@ def _sent(run: Run, wish: Wish) -> Mapping[str, Any]:
             "another page was made for the same user at the same moment", "run it again"
         )
     return answer.result
-
-
-def _require_known(answer: Answer) -> None:
-    if answer.is_open:
-        raise UnavailableError(
-            answer.problem or "Stripe did not answer", "run it again: nothing is done twice"
-        )
 
 
 def asked(sender: Sender, wishes: Sequence[Wish]) -> list[Answer]:
@@ -291,7 +284,7 @@ def _close(run: Run, pages: list[CheckoutSession]) -> None:
     """Have nobody subscribe on some pages any more; on one that is used somebody has."""
     wishes = [Wish(f"checkout-session/{page.id}", "checkout.expire", {}, page.id) for page in pages]
     for answer in asked(run.sender, wishes):
-        _require_known(answer)
+        require_known(answer)
 
 
 def _close_rivals(run: Run, user: LinkedUser, made: CheckoutSession) -> None:

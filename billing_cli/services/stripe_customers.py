@@ -7,11 +7,10 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from billing_cli.gateway import stripe_parameters as parameters
-from billing_cli.gateway.stripe_errors import StripeRefusalError
 from billing_cli.gateway.stripe_parameters import Profile
 from billing_cli.pricing.stripe_events import read_event
 from billing_cli.pricing.stripe_objects import Customer, read_customer
-from billing_cli.services.stripe_requests import Answer, Sender, Wish
+from billing_cli.services.stripe_requests import Answer, Sender, Wish, require_known
 from billing_cli.services.stripe_run import Change, Run
 from billing_cli.store import stripe_events, stripe_links
 from billing_cli.store.stripe_links import CUSTOMER, Link
@@ -143,7 +142,7 @@ def _link(user: LinkedUser, customer: str, digest: str, method: str | None) -> L
 
 def _record(tx: Transaction, user: LinkedUser, answer: Answer) -> None:
     if answer.result is None:
-        if answer.wish.object_id and "resource_missing" in (answer.problem or ""):
+        if answer.wish.object_id and answer.refusal is not None and answer.refusal.is_missing:
             # Deleted there: the next run makes another.
             stripe_links.drop(tx, CUSTOMER, answer.wish.object_id)
         return
@@ -191,7 +190,8 @@ def look_through(account: Account) -> None:
 def make_default(account: Account, customer: str, method: str) -> None:
     """Have a customer's payment method be the one that invoices are paid with.
 
-    Raises :class:`StripeRefusalError` where Stripe says no.
+    Raises :class:`StripeRefusalError` where Stripe says no, and :class:`UnavailableError` where it
+    says nothing.
     """
     wanted = {"invoice_settings": {"default_payment_method": method}}
     wish = Wish(f"customer-method/{customer}/{method}", "customer.update", wanted, customer)
@@ -200,6 +200,7 @@ def make_default(account: Account, customer: str, method: str) -> None:
         if answer.result is not None:
             stripe_links.set_detail(tx, CUSTOMER, customer, method)
 
-    for answer in Sender(account).send([wish], record, lambda _: {wish.target}):
-        if answer.problem is not None:
-            raise StripeRefusalError(answer.problem, "", 0)
+    (answer,) = Sender(account).send([wish], record, lambda _: {wish.target})
+    require_known(answer)
+    if answer.refusal is not None:
+        raise answer.refusal

@@ -168,14 +168,15 @@ def _read_on(account: Account, cursor: str, read_until: int) -> int:
         with account.uow.batch() as tx:
             # Newest first: what happened first is kept first.
             new += sum(accept(tx, one, POLLED, account.now) for one in reversed(found))
-            settled = [one for one in found if one["created"] <= account.now - _OVERLAP_SECONDS]
-            last = found[0] if page.get("has_more") else next(iter(settled), None)
+            settled = (one for one in found if one["created"] <= account.now - _OVERLAP_SECONDS)
+            last = next(settled, None)
             if last is not None:
-                cursor = str(last["id"])
-                state.put(tx, state.EVENTS_READ, cursor)
+                state.put(tx, state.EVENTS_READ, str(last["id"]))
             state.put(tx, state.EVENTS_SINCE, str(account.now))
         if not page.get("has_more"):
             return new
+        # From here this run goes on, however new it is; the next one begins with the last minutes.
+        cursor = str(found[0]["id"])
 
 
 def note_beginning(account: Account) -> None:

@@ -46,7 +46,8 @@ GONE = "deleted"
 class Found:
     """What was fetched: one of these, or the reason why it is none of ours.
 
-    ``then`` is what is to be done on Stripe once this is kept here.
+    ``deleted_invoice`` is the id of an invoice that is there no more: a draft, as only these can
+    be deleted. ``then`` is what is to be done on Stripe once this is kept here.
     """
 
     status: str
@@ -54,6 +55,7 @@ class Found:
     method: str | None = None
     subscription: Subscription | None = None
     invoices: Sequence[Fetched] = ()
+    deleted_invoice: str | None = None
     money: Money | None = None
     reason: str | None = None
     then: Callable[[], None] | None = None
@@ -121,7 +123,7 @@ def _invoice(account: Account, object_id: str) -> Found:
     except StripeRefusalError as error:
         if not error.is_missing:
             raise
-        return Found(GONE, reason="it is deleted")
+        return Found(GONE, deleted_invoice=object_id)
     invoice = _whole(gateway, read_invoice(raw))
     # An intent that nobody has tried yet says nothing.
     was_tried = bool(raw.get("attempt_count")) or invoice.status == "paid"

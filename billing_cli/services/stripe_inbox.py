@@ -134,6 +134,8 @@ def _effect(tx: Transaction, account: Account, found: Found, ticket: int) -> str
         return stripe_subscriptions.apply(tx, account, found.subscription)
     if found.money is not None and not found.invoices:
         return _bare_payment(tx, account, found)
+    if found.deleted_invoice is not None:
+        return stripe_mirror.begin_again(tx, account, found.deleted_invoice, ticket)
     reasons = [stripe_mirror.apply(tx, account, one, ticket) for one in found.invoices]
     if found.invoices and all(reason is not None for reason in reasons):
         return reasons[0]

@@ -20,7 +20,6 @@ from billing_cli.services.stripe_run import Change, Run
 from billing_cli.services.stripe_wishes import OPERATIONS, Gathered, wish
 from billing_cli.store import invoices, stripe_invoices, stripe_links, stripe_requests
 from billing_cli.store import stripe_state as state
-from billing_cli.store.stripe_invoices import StripeInvoiceRow
 from billing_cli.store.stripe_links import CUSTOMER, INVOICE
 from billing_cli.store.stripe_state import Seen
 
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Mapping, Sequence
 
     from billing_cli.store.invoice_rows import InvoiceRow
-    from billing_cli.store.stripe_invoices import Pair
+    from billing_cli.store.stripe_invoices import Pair, StripeInvoiceRow
     from billing_cli.store.unit_of_work import Transaction
 
 _BATCH = 200
@@ -269,14 +268,14 @@ def _record(tx: Transaction, run: Run, pair: Pair, answer: Answer) -> str | None
     if answer.wish.operation == "payment_record.report":
         return None
     found = read_invoice(answer.result)
-    there = there or _nothing(row)
+    there = there or stripe_invoices.nothing(row.id)
     if answer.wish.operation == "invoice.create":
         there = there._replace(stage=steps.CREATED)
     stand = stripe_mirror.standing(run.account, there, found)
     if answer.wish.operation == "invoice.add_lines":
         if found.status == steps.VOIDED and row.status != states.VOID:
             # Not the draft that was just asked for, but what an old key has brought back.
-            stripe_invoices.put(tx, [_nothing(row)])
+            stripe_invoices.put(tx, [stripe_invoices.nothing(row.id)])
             return None
         stand = stand._replace(stage=steps.FILLED if found.status == steps.DRAFT else steps.FINAL)
         total = from_stripe(found.total, row.currency)
@@ -286,16 +285,11 @@ def _record(tx: Transaction, run: Run, pair: Pair, answer: Answer) -> str | None
             stripe_invoices.put(tx, [stand._replace(stage=steps.ODD, problem=problem)])
             return problem
     if answer.wish.operation == "invoice.delete" and row.status != states.VOID:
-        stand = _nothing(row)
+        stand = stripe_invoices.nothing(row.id)
     seen = Seen("invoice", found.id, run.tickets, found.status)
     if state.is_newest(tx, seen, run.account.now) or found.status == steps.DRAFT:
         stripe_invoices.put(tx, [stand])
     return None
-
-
-def _nothing(row: InvoiceRow) -> StripeInvoiceRow:
-    """Return that Stripe has nothing of an invoice."""
-    return StripeInvoiceRow(row.id, None, steps.HELD, "", 0, 0, None, None)
 
 
 def _unlike(row: InvoiceRow, total: int) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from billing_cli.errors import ConflictError, NotFoundError, UnavailableError
+from billing_cli.errors import ConflictError, NotFoundError
 from billing_cli.gateway.stripe_errors import StripeRefusalError
 from billing_cli.pricing.stripe_objects import read_customer, read_payment_method
 from billing_cli.services import stripe_customers, stripe_inbox
 from billing_cli.services.stripe_access import opened
 from billing_cli.services.stripe_checkout import asked
-from billing_cli.services.stripe_requests import Sender, Wish
+from billing_cli.services.stripe_requests import Sender, Wish, require_known
 from billing_cli.store import stripe_links, stripe_requests, users
 from billing_cli.store.stripe_links import CUSTOMER
 
@@ -49,10 +49,7 @@ def detach(app: App, user_id: str, method: str, confirm: Confirm) -> list[dict[s
             # Else it may be detached already, and nobody was told.
             _require_of(account, user_id, customer, method)
         (answer,) = asked(Sender(account), [wish])
-        if answer.is_open:
-            raise UnavailableError(
-                answer.problem or "Stripe did not answer", "run it again: nothing is done twice"
-            )
+        require_known(answer)
         if answer.problem is not None:
             raise ConflictError(f"Stripe says no: {answer.problem}")
         # What is paid with from now on is another, or nothing.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from billing_cli.errors import ConflictError
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing import stripe_steps as steps
+from billing_cli.pricing.invoice_numbers import is_number
 from billing_cli.pricing.stripe_amounts import from_stripe
 from billing_cli.services import credit_notes as note_service
 from billing_cli.services import invoice_life, settlement, stripe_adoption, stripe_payments
@@ -73,6 +74,17 @@ def apply(tx: Transaction, account: Account, fetched: Fetched, ticket: int) -> s
     return None
 
 
+def begin_again(tx: Transaction, account: Account, stripe_id: str, ticket: int) -> str | None:
+    """Have an invoice made anew whose draft somebody has deleted on Stripe; return why not."""
+    pair = stripe_invoices.by_stripe_id(tx, stripe_id)
+    seen = Seen("invoice", stripe_id, ticket, steps.GONE)
+    is_draft = pair is not None and pair.there is not None and pair.there.stage != steps.FINAL
+    if pair is None or not is_draft or not state.is_newest(tx, seen, account.now):
+        return "it is deleted"
+    stripe_invoices.put(tx, [stripe_invoices.nothing(pair.invoice.id)])
+    return None
+
+
 def _known_now(tx: Transaction, account: Account, found: Invoice) -> Pair | str:
     """Have an invoice be in the books; return why it is none of ours, if it is not."""
     user = _user(tx, found)
@@ -80,7 +92,7 @@ def _known_now(tx: Transaction, account: Account, found: Invoice) -> Pair | str:
         return stripe_links.NOT_OURS
     if found.status in {steps.DRAFT, steps.GONE}:
         return "it is not final"
-    if not _is_of_ours(account, found):
+    if not _is_of_ours(found):
         return _copy(tx, account, found, user)
     return stripe_adoption.adopt(tx, found, user[0])
 
@@ -94,13 +106,12 @@ def _user(tx: Transaction, found: Invoice) -> tuple[int, str] | None:
     return user
 
 
-def _is_of_ours(account: Account, found: Invoice) -> bool:
-    """Tell whether an invoice was sent from here once.
+def _is_of_ours(found: Invoice) -> bool:
+    """Tell whether an invoice was sent from here once, whatever the prefix was then.
 
     What is made from one of ours in the dashboard has its metadata, but a number of Stripe's.
     """
-    prefix = f"{account.settings.values.invoice_prefix}-"
-    return "billing_invoice" in found.metadata and (found.number or "").startswith(prefix)
+    return "billing_invoice" in found.metadata and is_number(found.number or "")
 
 
 def _follow(tx: Transaction, account: Account, fetched: Fetched, row: InvoiceRow) -> None:
@@ -150,7 +161,10 @@ def _paid(tx: Transaction, account: Account, fetched: Fetched, row: InvoiceRow) 
     through = sum(
         payment.amount_paid for payment in fetched.invoice.payments if payment.status == "paid"
     )
-    elsewhere = fetched.invoice.total - fetched.invoice.credited - through
+    found = fetched.invoice
+    # A copy is over what Stripe asked for: what the customer's balance there covered is left out.
+    asked = found.amount_due if row.kind == invoices.STRIPE else found.total - found.credited
+    elsewhere = asked - through
     if elsewhere > 0:
         amount = from_stripe(elsewhere, fetched.invoice.currency)
         stripe_payments.paid_there(tx, account, fetched.invoice.id, row, amount)

@@ -34,6 +34,7 @@ PAID_THERE = "stripe"
 _REFUNDED = {"succeeded", "pending", "requires_action"}
 # Money that is here, whether it is known what for or not.
 _HERE = {SUCCEEDED, UNMATCHED}
+_FOR_NOTHING = "not for an invoice that is known here"
 _FAILED_REFUNDS = {"failed", "canceled"}
 
 
@@ -108,13 +109,11 @@ def _succeeded(
         return payment
     amount = _amount(account, intent.amount_received or intent.amount, intent.currency)
     incoming = _incoming(account, intent, amount)
-    rows = _rows(owner)
+    if owner.user is None or owner.invoice is None:
+        return _hold(tx, incoming, payment, account.now)
+    rows = _rows(owner.invoice)
     if payment is None:
-        if owner.user is None or owner.invoice is None:
-            return service.hold(tx, incoming, "not for an invoice that is known here", account.now)
         return service.receive(tx, incoming, owner.user, rows, account.now)
-    if owner.user is None or (payment.status == UNMATCHED and owner.invoice is None):
-        return payment
     # A card that was declined first, or an invoice that is known only now.
     payment = payment._replace(
         user_key=owner.user[0],
@@ -129,12 +128,32 @@ def _succeeded(
     return service.distribute(tx, payment, rows, account.now)
 
 
-def _rows(owner: Owner) -> list[InvoiceRow]:
+def _hold(
+    tx: Transaction, incoming: service.Incoming, payment: PaymentRow | None, now: int
+) -> PaymentRow:
+    """Keep money that came for no invoice that is known here, until somebody says whose it is."""
+    if payment is None:
+        return service.hold(tx, incoming, _FOR_NOTHING, now)
+    if payment.status == FAILED:
+        # It stands as if nobody had heard of the tries before.
+        payment = payment._replace(
+            user_key=None,
+            user_id=None,
+            invoice_id=None,
+            amount=incoming.amount,
+            status=UNMATCHED,
+            method=incoming.method,
+            reason=_FOR_NOTHING,
+            failure_code=incoming.failure_code,
+            received_at=incoming.received_at,
+        )
+        payments.rewrite(tx, payment)
+    return payment
+
+
+def _rows(row: InvoiceRow) -> list[InvoiceRow]:
     """Return what a payment can settle: nothing of an invoice that is void, or paid already."""
-    row = owner.invoice
-    if row is None or row.status not in {states.SENT, states.OVERDUE, states.PAID}:
-        return []
-    return [row]
+    return [row] if row.status in {states.SENT, states.OVERDUE, states.PAID} else []
 
 
 def _failed(

@@ -69,8 +69,9 @@ class Wish(NamedTuple):
 class Answer(NamedTuple):
     """What became of a wish: the object it left, or why there is none.
 
-    ``is_open`` says that nobody knows; the same wish will find out. ``sent`` is what was really
-    sent, which may be what an earlier run wanted; None where the object was found.
+    ``refusal`` is what Stripe said where it said no. ``is_open`` says that nobody knows; the same
+    wish will find out. ``sent`` is what was really sent, which may be what an earlier run wanted;
+    None where the object was found.
     """
 
     wish: Wish
@@ -78,6 +79,7 @@ class Answer(NamedTuple):
     problem: str | None = None
     is_open: bool = False
     sent: Mapping[str, Any] | None = None
+    refusal: StripeRefusalError | None = None
 
 
 @dataclass(slots=True)
@@ -189,6 +191,11 @@ class Sender:
             found = self._look_up(row)
         except StripeSilenceError as error:
             return self._silence(wish, error), row.idempotency_key
+        except StripeRefusalError as error:
+            if not error.is_missing:
+                # Whether it was done is still unknown: nothing may be said of it.
+                raise
+            return Answer(wish, None, str(error), refusal=error), row.idempotency_key
         if found is not None:
             return Answer(wish, found), row.idempotency_key
         with self.account.uow.batch() as tx:
@@ -211,7 +218,7 @@ class Sender:
             )
         except StripeRefusalError as error:
             self.silent = 0
-            return Answer(wish, None, str(error))
+            return Answer(wish, None, str(error), refusal=error)
         except StripeSilenceError as error:
             return None if error.is_stored else self._silence(wish, error)
         self.silent = 0
@@ -247,6 +254,14 @@ class Sender:
             ):
                 return found
         return None
+
+
+def require_known(answer: Answer) -> None:
+    """Raise :class:`UnavailableError` where nobody knows what became of a wish."""
+    if answer.is_open:
+        raise UnavailableError(
+            answer.problem or "Stripe did not answer", "run it again: nothing is done twice"
+        )
 
 
 def _written(parameters: Mapping[str, Any]) -> str:

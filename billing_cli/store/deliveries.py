@@ -8,8 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+from billing_cli.store.presence import only_process
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from contextlib import AbstractContextManager
+
+    from sqlalchemy.engine import Engine
 
     from billing_cli.store.sinks import SinkRow
     from billing_cli.store.unit_of_work import Transaction
@@ -24,6 +29,8 @@ DROPPED: Final = "dropped"
 STATES: Final = (PENDING, SENDING, RETRYING, DEAD, DELIVERED, SKIPPED, DROPPED)
 SETTLED: Final = (DELIVERED, SKIPPED, DROPPED)
 
+_LOCK_SUFFIX: Final = "-deliver"
+_LOCK_NUMBER: Final = 0x62696C64
 _MANY: Final = 10_000
 _WAITING: Final = f"settled_at IS NULL AND state <> '{DEAD}'"
 _EVENT: Final = (
@@ -334,3 +341,8 @@ def _condition(tx: Transaction, selection: Selection, prefix: str) -> tuple[str,
         parts.append(f"{prefix}user_key = ?")
         parameters.append(selection.user_key)
     return " AND ".join(parts), parameters
+
+
+def only_deliverer(engine: Engine) -> AbstractContextManager[bool]:
+    """Tell whether this process is the one that delivers, and stay it for a block."""
+    return only_process(engine, _LOCK_SUFFIX, _LOCK_NUMBER, tries=1)

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
-import time
-from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from billing_cli.errors import UnavailableError
-from billing_cli.store.engine import translated
+from billing_cli.store.presence import only_process
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
+    from contextlib import AbstractContextManager
 
-    from sqlalchemy.engine import Connection, Engine
+    from sqlalchemy.engine import Engine
 
     from billing_cli.store.unit_of_work import Transaction
 
@@ -23,12 +18,10 @@ RUNNING: Final = "running"
 DONE: Final = "done"
 FAILED: Final = "failed"
 INTERRUPTED: Final = "interrupted"
-LOCK_SUFFIX: Final = "-jobs"
-"""What the name of a SQLite database's lock file has after the database's own."""
-_ADVISORY_LOCK: Final = 0x62696C6A
+_LOCK_SUFFIX: Final = "-jobs"
+_LOCK_NUMBER: Final = 0x62696C6A
 # Who only looks whether the lock is held holds it for a moment; a run that meets it waits.
 _TRIES: Final = 10
-_BETWEEN_TRIES_SECONDS: Final = 0.1
 _DAY: Final = 86_400
 _KEPT_DAYS: Final = 400
 
@@ -158,70 +151,6 @@ def in_use_since(tx: Transaction) -> int | None:
     return min((moment for moment in moments if moment is not None), default=None)
 
 
-@contextmanager
-def lock(engine: Engine) -> Iterator[bool]:
-    """Try to hold the lock of this database's jobs for the block; gives whether it is held.
-
-    It is the session's on PostgreSQL (an advisory lock) and the process's on SQLite (a lock on a
-    file beside the database), so that it is gone with whoever held it, however that ended.
-    """
-    url = engine.url
-    if url.get_backend_name() == "sqlite":
-        with _file_lock(str(url.database)) as held:
-            yield held
-        return
-    with translated():
-        connection = engine.connect()
-    try:
-        yield _held_on_server(connection)
-    finally:
-        # To end the session is to give the lock back.
-        connection.close()
-
-
-def _held_on_server(connection: Connection) -> bool:
-    for attempt in range(_TRIES):
-        if attempt:
-            time.sleep(_BETWEEN_TRIES_SECONDS)
-        with translated():
-            row = connection.exec_driver_sql(f"SELECT pg_try_advisory_lock({_ADVISORY_LOCK})")
-            if row.scalar():
-                return True
-    return False
-
-
-@contextmanager
-def _file_lock(database: str) -> Iterator[bool]:
-    # SQLite knows how to lock a file on every system; the file itself stays empty.
-    path = Path(os.path.realpath(database) + LOCK_SUFFIX)
-    try:
-        if not path.exists():
-            os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
-    except OSError as error:
-        raise UnavailableError(
-            f"the lock file {path} cannot be made: {error.strerror}",
-            "mend the permissions of the database's folder",
-        ) from error
-    with translated():
-        connection = sqlite3.connect(
-            path, timeout=_TRIES * _BETWEEN_TRIES_SECONDS, isolation_level=None
-        )
-    try:
-        yield _held_on(connection)
-    finally:
-        with suppress(sqlite3.Error):
-            connection.execute("ROLLBACK")
-        connection.close()
-
-
-def _held_on(connection: sqlite3.Connection) -> bool:
-    try:
-        # Nothing is ever written: without a journal, a kill leaves nothing to look at either.
-        connection.execute("PRAGMA journal_mode = OFF")
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            return False
-        with translated():
-            raise
-    return True
+def lock(engine: Engine) -> AbstractContextManager[bool]:
+    """Try to hold the lock of this database's jobs for a block; gives whether it is held."""
+    return only_process(engine, _LOCK_SUFFIX, _LOCK_NUMBER, _TRIES)

@@ -287,12 +287,15 @@ def refunds_of(tx: Transaction, payment_id: int) -> list[RefundRow]:
 
 
 def open_invoices(tx: Transaction, user_key: int) -> list[int]:
-    """Return the ids of a user's invoices on which something is owed, the oldest due first."""
+    """Return the ids of a user's invoices on which something is owed, the oldest due first.
+
+    What Stripe collects by itself has no due date: it is due when it is sent.
+    """
     return [
         row[0]
         for row in tx.rows(
             "SELECT id FROM billing_invoices WHERE user_key = ? "
-            "AND status IN ('sent', 'overdue') ORDER BY due_date, sent_at, id",
+            "AND status IN ('sent', 'overdue') ORDER BY COALESCE(due_date, sent_at), sent_at, id",
             user_key,
         )
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from billing_cli.pricing import stripe_steps as steps
 from billing_cli.store.invoice_rows import COLUMNS, InvoiceRow
 from billing_cli.store.invoices import STRIPE
 
@@ -161,6 +162,11 @@ def put(tx: Transaction, rows: Iterable[StripeInvoiceRow]) -> None:
         f"VALUES ({', '.join('?' * len(names))}) ON CONFLICT (invoice_id) DO UPDATE SET {changes}",
         list(rows),
     )
+
+
+def nothing(invoice_id: int) -> StripeInvoiceRow:
+    """Return that Stripe has nothing of an invoice: it is sent as one that is new."""
+    return StripeInvoiceRow(invoice_id, None, steps.HELD, "", 0, 0, None, None)
 
 
 def set_problem(tx: Transaction, invoice_id: int, problem: str) -> None:

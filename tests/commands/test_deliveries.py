@@ -10,8 +10,8 @@ import pytest
 from standardwebhooks import Webhook
 
 from billing_cli.pricing.instants import format_instant, parse_instant
+from billing_cli.store.deliveries import only_deliverer
 from billing_cli.store.engine import open_engine
-from billing_cli.store.presence import only_deliverer
 from tests.servers import Answer, HttpServer, ca_file, http_server, slow_server
 
 if TYPE_CHECKING:

@@ -178,6 +178,9 @@ def test_payment_methods_are_looked_after(sqlite_world: World) -> None:
         for method in (other, "pm_none"):
             refused = world(*methods, word, "--user", "ann", method)
             assert (refused.exit_code, "has no payment method" in refused.stderr) == (3, True)
+    world.server.fault("drop", "before", match="POST /v1/customers/*", times=3)
+    silent = world(*methods, "default", "--user", "ann", new)
+    assert (silent.exit_code, "run it again" in silent.stderr) == (6, True)
     changed = world.rows(*methods, "default", "--user", "ann", new)
     assert [(row["id"], row["default"]) for row in changed] == [(new, True), (old, False)]
     # Nobody is told that it is done; the same command says so.

@@ -16,6 +16,7 @@ from billing_cli.services import stripe_events, stripe_inbox
 from billing_cli.services.stripe_access import opened
 from tests.command_line import Invoke
 from tests.stripe.books import difference, here
+from tests.stripe.test_by_hand import charged_again, debited
 from tests.stripe.world import FREE, KEY, MAX, PRO, SECRET, World
 from tests.stripe_server import StripeServer, webhooks
 
@@ -150,6 +151,8 @@ def happenings(world: World) -> list[Callable[[], object]]:
         later(lambda: server.close_dispute(server.objects("disputes")[0]["id"], "lost"), 60),
         later(leave, 3600),
         later(lambda: server.void_invoice(cid), 60),
+        later(lambda: debited(world, "cid"), 60),
+        later(lambda: charged_again(world, "cid"), 60),
     ]
 
 
