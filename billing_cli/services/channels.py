@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import TYPE_CHECKING, Final, Protocol
-from zoneinfo import ZoneInfo
 
 from billing_cli.errors import BillingError, NotConfiguredError
 from billing_cli.gateway import mail as mails
@@ -20,6 +19,7 @@ from billing_cli.gateway.templates import Rendered, TemplateError, Templates
 from billing_cli.gateway.webhook import WebhookSink, read_keys
 from billing_cli.pricing.instants import parse_instant
 from billing_cli.pricing.notices import SUSPENDED
+from billing_cli.services import terms
 from billing_cli.services.attachments import attachments
 from billing_cli.services.outbox import as_told
 from billing_cli.settings import in_config_folder, sink_secret, variable_of
@@ -198,10 +198,13 @@ def _render(templates: Templates, told: Told) -> Rendered:
 def _templates(app: App) -> Templates:
     values = app.settings.values
     folder = values.notifications.templates_folder
-    zone = ZoneInfo(values.timezone)
+    with app.unit_of_work() as uow, uow.reading() as tx:
+        # The zone in force, as in the documents, and not what the file has come to say since.
+        calendar = terms.read(tx, app.settings).history.calendar
 
     def local(text: object) -> datetime:
-        return datetime.fromtimestamp(parse_instant(str(text))[0], zone)
+        moment, _ = parse_instant(str(text))
+        return datetime.fromtimestamp(moment, calendar.zone_at(moment))
 
     filters: dict[str, Callable[[object], str]] = {
         "date": lambda text: local(text).date().isoformat(),
