@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.store.invoices import STRIPE
+from billing_cli.store.stripe_links import CUSTOMER, local_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,8 +117,8 @@ def users_of(tx: Transaction, customers: Sequence[str]) -> dict[str, str]:
     return dict(
         tx.rows(
             "SELECT c.stripe_id, u.user_id FROM billing_stripe_links c JOIN billing_users u "
-            "ON CAST(u.user_key AS TEXT) = c.local_id "
-            f"WHERE c.kind = 'customer' AND c.stripe_id IN {subquery}",
+            f"ON u.user_key = {local_number('c', CUSTOMER)} "
+            f"WHERE c.kind = '{CUSTOMER}' AND c.stripe_id IN {subquery}",
             parameter,
         )
     )
@@ -245,7 +246,8 @@ def refunds(tx: Transaction, ids: Sequence[str]) -> dict[str, int]:
             f"(SELECT stripe_id AS id FROM billing_stripe_links WHERE kind = 'refund' "
             f"AND stripe_id IN {subquery}) w JOIN billing_stripe_links l ON l.kind = 'refund' "
             "AND (l.stripe_id = w.id OR (l.stripe_id > w.id || '/' AND l.stripe_id < w.id || '0')) "
-            "JOIN billing_refunds r ON CAST(r.id AS TEXT) = l.local_id GROUP BY w.id ORDER BY w.id",
+            f"JOIN billing_refunds r ON r.id = {local_number('l', 'refund')} "
+            "GROUP BY w.id ORDER BY w.id",
             parameter,
         )
     )

@@ -116,10 +116,19 @@ def user_of(tx: Transaction, customer: str) -> tuple[int, str] | None:
     """Return the key and the id of the user that a customer of Stripe's is."""
     row = tx.row(
         "SELECT u.user_key, u.user_id FROM billing_stripe_links c JOIN billing_users u "
-        f"ON CAST(u.user_key AS TEXT) = c.local_id WHERE c.kind = '{CUSTOMER}' AND c.stripe_id = ?",
+        f"ON u.user_key = {local_number('c', CUSTOMER)} "
+        f"WHERE c.kind = '{CUSTOMER}' AND c.stripe_id = ?",
         customer,
     )
     return None if row is None else (row[0], row[1])
+
+
+def local_number(link: str, kind: str) -> str:
+    """Return the SQL for a link's local id as a number, by which an index finds what it is of.
+
+    Only ids of the kind are read as numbers: those of other kinds are texts.
+    """
+    return f"CASE WHEN {link}.kind = '{kind}' THEN CAST({link}.local_id AS BIGINT) END"
 
 
 def user(tx: Transaction, user_key: int) -> LinkedUser:
