@@ -69,19 +69,23 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
     if first is None or isinstance(first, FileProblem):
         yield from filter(None, [first and first._replace(raw=b"")])
         return
+    if isinstance(first, BadLine):
+        first = Row(first.number, first.raw, [], first.complete)
     try:
-        header = _Header(first.cells if isinstance(first, Row) else ())
+        header = _Header(first.cells)
     except ValueError as error:
         raw = first.raw[:KEPT_BYTES] if first.complete else b""
         yield FileProblem(first.number, ProblemKind.HEADER, str(error), raw)
         return
     for row in rows:
-        if not isinstance(row, Row):
+        if isinstance(row, BadLine):
+            yield _under(first, row)
+        elif isinstance(row, FileProblem):
             yield row
         elif len(row.cells) != header.width:
             reason = f"the header has {header.width} cells, the row {len(row.cells)}"
             complete = row.complete and not lines.ran_out
-            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason, complete)
+            yield _under(first, BadLine(row.number, row.raw, reason, complete))
         elif row.complete:
             yield Line(row.number, header.as_json(row.cells), complete=True, row=row.raw)
         else:
@@ -89,7 +93,14 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
                 "a CSV row without a line break may be cut off: "
                 "if it is whole, end it with a line break"
             )
-            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason, complete=False)
+            yield _under(first, BadLine(row.number, row.raw, reason, complete=False))
+
+
+def _under(header: Row, row: BadLine) -> BadLine:
+    """Return a bad row as it is kept, with its header if both are kept whole."""
+    if len(header.raw) > KEPT_BYTES or len(row.raw) >= KEPT_BYTES:
+        return row._replace(raw=row.raw[:KEPT_BYTES])
+    return row._replace(header=header.raw)
 
 
 class Row(NamedTuple):

@@ -104,11 +104,41 @@ class _Batch:
         """Reject what is no event; the end of a file that breaks off may still become one."""
         if not line.complete:
             reason = f"{_UNFINISHED} ({reason})"
-        self.reject(line.number, reason, line.raw, partial=not line.complete)
+        kind, header = rejected.PART, None
+        if isinstance(line, Line):
+            kind = rejected.EVENT if line.complete else rejected.PART
+        elif line.header is not None:
+            kind, header = rejected.ROW, line.header
+        self._reject(line.number, reason, line.raw, int(not line.complete), kind, header)
 
-    def reject(self, line: int, reason: str, raw: bytes, *, partial: bool = False) -> None:
+    def reject_file(self, problem: FileProblem) -> None:
+        """Reject what was read of the line at which a file stopped being readable."""
+        partial = problem.kind is not ProblemKind.HEADER
+        self._reject(problem.number, problem.reason, problem.raw, int(partial), rejected.PART)
+
+    def reject_event(self, position: int, reason: str) -> None:
+        """Reject an event that was good by itself."""
+        self._reject(
+            self.lines[position],
+            reason,
+            self.events[position].payload.encode(),
+            0,
+            rejected.EVENT,
+        )
+
+    def _reject(  # noqa: PLR0913, PLR0917 - the columns of a kept line
+        self,
+        line: int,
+        reason: str,
+        raw: bytes,
+        partial: int,
+        kind: str,
+        header: bytes | None = None,
+    ) -> None:
         digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-        self.bad.append(rejected.NewRejection(self.file, line, reason, raw, digest, int(partial)))
+        self.bad.append(
+            rejected.NewRejection(self.file, line, reason, raw, digest, partial, kind, header)
+        )
         self.bad_bytes += len(raw)
 
 
@@ -163,8 +193,7 @@ class Ingestion:
         if problem.kind is ProblemKind.EMPTY:
             self.report.notes.append(Complaint(batch.file, 0, "there are no events in it"))
         elif problem.number and problem.raw:
-            partial = problem.kind is not ProblemKind.HEADER
-            batch.reject(problem.number, problem.reason, problem.raw, partial=partial)
+            batch.reject_file(problem)
         else:
             self.report.unread += 1
             self.report.missing += problem.kind is ProblemKind.MISSING
@@ -176,8 +205,7 @@ class Ingestion:
         with self.uow.batch() as tx:
             new, conflicts = self._writer.store(tx, batch.events, self.now)
             for position in sorted(conflicts):
-                event = batch.events[position]
-                batch.reject(batch.lines[position], CONTRADICTS, event.payload.encode())
+                batch.reject_event(position, CONTRADICTS)
             if batch.outgrown:
                 rejected.delete(tx, batch.outgrown)
             rejected.add(tx, batch.bad, self.now)

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import InvalidDataError, NotFoundError
+from billing_cli.gateway.event_lines import BadLine
+from billing_cli.gateway.event_rows import read_row
 from billing_cli.pricing.events import Event, Rejected, parse_event
 from billing_cli.pricing.instants import format_instant
 from billing_cli.services.events import CONTRADICTS
@@ -82,8 +84,12 @@ def _retry_batch(
     ids: list[int] = []
     reasons: list[tuple[int, str]] = []
     for row in page:
+        # What breaks off has not changed, and by itself would give another reason.
+        if row.partial or row.kind == rejected.PART:
+            report.rejected += 1
+            continue
         try:
-            events.append(parse_event(row.raw))
+            events.append(_event(row))
             ids.append(row.id)
         except Rejected as error:
             reasons.append((row.id, str(error)))
@@ -95,6 +101,16 @@ def _retry_batch(
     report.accepted += new
     report.duplicate += len(taken) - new
     report.rejected += len(reasons)
+
+
+def _event(row: rejected.RejectedRow) -> Event:
+    """Return the event that a kept line is by now; raise Rejected for one that is none."""
+    if row.header is None:
+        return parse_event(row.raw)
+    found = read_row(row.header, row.raw + b"\n")
+    if isinstance(found, BadLine):
+        raise Rejected(found.reason)
+    return parse_event(found.raw)
 
 
 def retry_row(report: RetryReport) -> dict[str, object]:

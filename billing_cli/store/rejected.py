@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from billing_cli.store.unit_of_work import Transaction
 
-_COLUMNS = ("id", "file", "line", "reason", "raw", "digest", "partial", "rejected_at")
+_COLUMNS = (
+    *("id", "file", "line", "reason", "raw", "digest", "partial", "kind", "header"),
+    "rejected_at",
+)
+_SHOWN = "id, file, line, reason, raw, rejected_at, partial, kind, header"
+
+EVENT, ROW, PART = "event", "row", "part"
 
 
 class RejectedRow(NamedTuple):
-    """A kept line. ``partial`` is 1 for the end of a file that breaks off."""
+    """A kept line. ``partial`` is 1 for the end of a file that breaks off.
+
+    ``kind`` is ``EVENT`` for a text that is to be an event, ``ROW`` for a CSV row that does not
+    fit its ``header``, which is empty where there was none, and ``PART`` for what cannot be read
+    without more than was kept.
+    """
 
     id: int
     file: str
@@ -21,10 +32,16 @@ class RejectedRow(NamedTuple):
     reason: str
     raw: bytes
     rejected_at: int
+    partial: int
+    kind: str
+    header: bytes | None
 
 
 class NewRejection(NamedTuple):
-    """A line to keep; the same line of the same file with the same content is kept once."""
+    """A line to keep; the same line of the same file with the same content is kept once.
+
+    ``kind`` and ``header`` are as for :class:`RejectedRow`.
+    """
 
     file: str
     line: int
@@ -32,6 +49,8 @@ class NewRejection(NamedTuple):
     raw: bytes
     digest: str
     partial: int
+    kind: str
+    header: bytes | None
 
 
 def add(tx: Transaction, found: Sequence[NewRejection], at: int) -> None:
@@ -39,7 +58,7 @@ def add(tx: Transaction, found: Sequence[NewRejection], at: int) -> None:
     last = tx.value("SELECT COALESCE(MAX(id), 0) FROM billing_rejected_lines")
     tx.execute_many(
         f"INSERT INTO billing_rejected_lines ({', '.join(_COLUMNS)}) "
-        "VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file, line, digest) DO NOTHING",
+        "VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (file, line, digest) DO NOTHING",
         [(number, *rejection, at) for number, rejection in enumerate(found, last + 1)],
     )
 
@@ -76,25 +95,28 @@ def set_reason(tx: Transaction, reasons: Iterable[tuple[int, str]]) -> None:
 def stream(tx: Transaction) -> Iterator[RejectedRow]:
     """Yield all kept lines, by file and line."""
     return (
-        RejectedRow(number, file, line, reason, bytes(raw), at)
-        for number, file, line, reason, raw, at in tx.stream(
-            "SELECT id, file, line, reason, raw, rejected_at FROM billing_rejected_lines "
-            "ORDER BY file, line, id"
-        )
+        _rejected_row(*row)
+        for row in tx.stream(f"SELECT {_SHOWN} FROM billing_rejected_lines ORDER BY file, line, id")
     )
 
 
 def page(tx: Transaction, after: int, limit: int) -> list[RejectedRow]:
     """Return the kept lines with the next ids."""
     return [
-        RejectedRow(number, file, line, reason, bytes(raw), at)
-        for number, file, line, reason, raw, at in tx.rows(
-            "SELECT id, file, line, reason, raw, rejected_at FROM billing_rejected_lines "
-            "WHERE id > ? ORDER BY id LIMIT ?",
+        _rejected_row(*row)
+        for row in tx.rows(
+            f"SELECT {_SHOWN} FROM billing_rejected_lines WHERE id > ? ORDER BY id LIMIT ?",
             after,
             limit,
         )
     ]
+
+
+def _rejected_row(*columns: Any) -> RejectedRow:
+    """Return a row of ``_SHOWN``; drivers have types of their own for bytes."""
+    row = RejectedRow(*columns)
+    header = None if row.header is None else bytes(row.header)
+    return row._replace(raw=bytes(row.raw), header=header)
 
 
 def known_ids(tx: Transaction, ids: Sequence[int]) -> set[int]:

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from billing_cli.gateway.event_rows import read_row
 from billing_cli.pricing.events import Rejected
-from billing_cli.services import events
+from billing_cli.services import events, rejected
 from tests.commands.support import event, written
 
 if TYPE_CHECKING:
@@ -126,3 +127,49 @@ def test_which_lines_has_to_be_said_once(
         "error: name lines by their ids, or else say --all\n"
         "hint: billing meter rejected list shows the ids\n"
     )
+
+
+HEADER = "event,id,timestamp,session,user"
+SHORT = "session.created,1,2025-01-01T00:00:00Z,s1"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("short.csv", f"{HEADER}\n{SHORT}\n"),
+        ("lost quote.csv", f'{HEADER}\n"x,{SHORT}\n{SHORT},ann\n'),
+        ("cut off.csv", f"{HEADER}\n{SHORT},an"),
+        ("no header.csv", f"{SHORT},ann\n"),
+        ("cut off.jsonl", GOOD[:50]),
+        ("cut off.json", f"[{GOOD},\n{GOOD[:50]}"),
+        ("long.jsonl", f'"{"x" * 17 * 2**20}"\n'),
+    ],
+)
+def test_retrying_what_is_no_text_of_an_event_leaves_its_reason(
+    sqlite_invoke: Invoke, name: str, content: str
+) -> None:
+    """By itself, without its header or its end, each would be `not JSON`."""
+    (sqlite_invoke.work / name).write_text(content, encoding="utf-8")
+    assert sqlite_invoke("meter", "ingest", name, at=NOW).exit_code == 5
+    before = sqlite_invoke("meter", "rejected", "list", "-o", "json").ok().json()
+    result = sqlite_invoke("meter", "rejected", "retry", "--all", "-o", "json")
+    assert (result.exit_code, result.json()["rejected"]) == (5, 1)
+    assert sqlite_invoke("meter", "rejected", "list", "-o", "json").json() == before
+
+
+def test_retrying_reads_a_row_under_its_header(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade that reads rows without a user."""
+    rows = f"{HEADER}\n{SHORT}\nsession.stopped,2,2025-01-02T00:00:00Z,s1\n"
+    invoke("meter", "ingest", "--format", "csv", stdin=rows, at=NOW)
+    with monkeypatch.context() as newer:
+        newer.setattr(
+            rejected,
+            "read_row",
+            lambda header, row: read_row(header, row.replace(b"\n", b",\n")),
+        )
+        result = invoke("meter", "rejected", "retry", "--all", "-o", "json")
+    assert (result.exit_code, result.json()) == (5, {"accepted": 1, "duplicate": 0, "rejected": 1})
+    (left,) = invoke("meter", "rejected", "list", "-o", "json").json()
+    assert (left["line"], left["reason"]) == (2, "data.user: missing")
