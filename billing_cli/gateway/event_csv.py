@@ -100,7 +100,7 @@ def _under(header: Row, row: BadLine) -> BadLine:
     """Return a bad row as it is kept, with its header if both are kept whole."""
     if len(header.raw) > KEPT_BYTES or len(row.raw) >= KEPT_BYTES:
         return row._replace(raw=row.raw[:KEPT_BYTES])
-    return row._replace(header=header.raw)
+    return row._replace(header=header.raw.rstrip(b"\r"))
 
 
 class Row(NamedTuple):

@@ -17,6 +17,7 @@ from billing_cli.gateway.event_files import (
     expand_inputs,
     read_lines,
 )
+from billing_cli.gateway.event_rows import read_exported, read_row
 from billing_cli.pricing.events import Event, Rejected, parse_event
 from billing_cli.services.pacing import collector_paused
 from billing_cli.store import rejected
@@ -100,6 +101,16 @@ class _Batch:
                 if (complete or now != kept) and now.lstrip().startswith(kept.strip()):
                     self.outgrown.append(number)
 
+    def look_again(self, line: Line) -> None:
+        """Take a line that is no event in one of the three forms for an exported row, if it is."""
+        try:
+            event = event_of(line.raw)
+        except Rejected as error:
+            self.reject_line(line, str(error))
+        else:
+            self.events.append(event)
+            self.lines.append(line.number)
+
     def reject_line(self, line: Line | BadLine, reason: str) -> None:
         """Reject what is no event; the end of a file that breaks off may still become one."""
         if not line.complete:
@@ -178,8 +189,8 @@ class Ingestion:
                 try:
                     batch.events.append(parse_event(found.raw))
                     batch.lines.append(found.number)
-                except Rejected as error:
-                    batch.reject_line(found, str(error))
+                except Rejected:
+                    batch.look_again(found)
             elif isinstance(found, BadLine):
                 batch.reject_line(found, found.reason)
             else:
@@ -214,6 +225,17 @@ class Ingestion:
         for bad in sorted(batch.bad, key=lambda bad: bad.line):
             self.report.complain(bad.file, bad.line, bad.reason)
         self.advance(len(batch.events) + len(batch.bad))
+
+
+def event_of(text: bytes, header: bytes | None = None) -> Event:
+    """Return the event of a text or, with a ``header``, of a CSV row; raise Rejected if it is none.
+
+    A text may also be a CSV row with its header, as ``rejected export`` writes it.
+    """
+    row = read_exported(text) if header is None else read_row(header, text)
+    if isinstance(row, BadLine):
+        raise Rejected(row.reason)
+    return parse_event(row.raw if row else text)
 
 
 def ingest(ingestion: Ingestion, patterns: Sequence[str], *, all_or_nothing: bool) -> IngestReport:

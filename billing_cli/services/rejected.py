@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import InvalidDataError, NotFoundError
-from billing_cli.gateway.event_lines import BadLine
-from billing_cli.gateway.event_rows import read_row
-from billing_cli.pricing.events import Event, Rejected, parse_event
+from billing_cli.gateway.event_rows import export_row
+from billing_cli.pricing.events import Event, Rejected
 from billing_cli.pricing.instants import format_instant
-from billing_cli.services.events import CONTRADICTS
+from billing_cli.services.events import CONTRADICTS, event_of
 from billing_cli.store import rejected
 from billing_cli.store.events import EventWriter
 
@@ -52,9 +51,14 @@ def rows(app: App) -> Iterator[Iterator[dict[str, object]]]:
 
 @contextmanager
 def originals(app: App) -> Iterator[Iterator[bytes]]:
-    """Give the rejected lines as they came in, a line each."""
+    """Give the rejected lines as they came in, a line each; CSV rows as JSON, with their header."""
     with app.unit_of_work() as uow, uow.reading() as tx:
-        yield (row.raw.rstrip(b"\r\n") + b"\n" for row in rejected.stream(tx))
+        yield (_original(row) + b"\n" for row in rejected.stream(tx))
+
+
+def _original(row: rejected.RejectedRow) -> bytes:
+    raw = row.raw.rstrip(b"\r\n")
+    return raw if row.header is None else export_row(row.header, raw, complete=not row.partial)
 
 
 def retry(app: App, ids: Sequence[int] | None, *, dry_run: bool) -> RetryReport:
@@ -89,7 +93,8 @@ def _retry_batch(
             report.rejected += 1
             continue
         try:
-            events.append(_event(row))
+            raw = row.raw if row.header is None else row.raw + b"\n"
+            events.append(event_of(raw, row.header))
             ids.append(row.id)
         except Rejected as error:
             reasons.append((row.id, str(error)))
@@ -101,16 +106,6 @@ def _retry_batch(
     report.accepted += new
     report.duplicate += len(taken) - new
     report.rejected += len(reasons)
-
-
-def _event(row: rejected.RejectedRow) -> Event:
-    """Return the event that a kept line is by now; raise Rejected for one that is none."""
-    if row.header is None:
-        return parse_event(row.raw)
-    found = read_row(row.header, row.raw + b"\n")
-    if isinstance(found, BadLine):
-        raise Rejected(found.reason)
-    return parse_event(found.raw)
 
 
 def retry_row(report: RetryReport) -> dict[str, object]:

@@ -10,8 +10,8 @@ import pytest
 
 from billing_cli.gateway.event_rows import read_row
 from billing_cli.pricing.events import Rejected
-from billing_cli.services import events, rejected
-from tests.commands.support import event, written
+from billing_cli.services import events
+from tests.commands.support import event, summary, written
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 NOW = "2025-02-10T00:00:00Z"
 REHEARSED = "nothing was kept: this was a rehearsal\n"
+HEADER = "event,id,timestamp,session,user"
 GOOD = event("created", "2025-01-01T00:00:00Z")
 
 
@@ -51,6 +52,66 @@ def test_export_gives_back_what_came_in(invoke: Invoke, programs: Path) -> None:
     )
     assert exported.stderr == b""
     assert exported.stdout == b"{}\n" + raw + b"\n"
+
+
+def test_exported_rows_can_be_mended_and_ingested(invoke: Invoke) -> None:
+    """Each comes with its header, whatever else is exported, and is read by the rules of CSV."""
+    rows = ["session.created,1,2025-01-01T00:00:00Z,s1", 'x,"y"z', "a,2,3,4,5,6"]
+    written(invoke.work / "a.csv", HEADER, *rows)
+    written(invoke.work / "b.jsonl", "7")
+    (invoke.work / "c.csv").write_text("event,user\r\nx,1,2\r\nx,j", encoding="utf-8")
+    assert invoke("meter", "ingest", "a.csv", "b.jsonl", "c.csv", at=NOW).exit_code == 5
+    exported = invoke("meter", "rejected", "export").ok().stdout
+    header = '{"header": "event,id,timestamp,session,user", "row": '
+    assert exported.splitlines() == [
+        header + '"session.created,1,2025-01-01T00:00:00Z,s1\\n"}',
+        header + '"x,\\"y\\"z\\n"}',
+        header + '"a,2,3,4,5,6\\n"}',
+        "7",
+        '{"header": "event,user", "row": "x,1,2\\n"}',
+        '{"header": "event,user", "row": "x,j"}',
+    ]
+    reasons = [row["reason"] for row in invoke("meter", "rejected", "list", "-o", "json").json()]
+    written(invoke.work / "mend.jsonl", exported.rstrip("\n"))
+    again = invoke("meter", "ingest", "mend.jsonl", at=NOW)
+    assert again.stdout == summary(0, 0, 6)
+    kept = invoke("meter", "rejected", "list", "-o", "json").json()[6:]
+    cut_off = reasons.pop()
+    assert [row["reason"] for row in kept[:5]] == reasons
+    assert cut_off.endswith(f"({kept[5]['reason']})")
+    assert "may be cut off" in kept[5]["reason"]
+    assert invoke("meter", "rejected", "export").ok().stdout == exported * 2
+    written(invoke.work / "mend.jsonl", exported.splitlines()[0].replace("s1", "s1,ann"))
+    taken = invoke("meter", "ingest", "mend.jsonl", at=NOW).ok()
+    assert taken.stdout == summary(1, 0, 0)
+    (row,) = invoke("meter", "sessions", "-o", "json", at=NOW).json()
+    assert (row["session_id"], row["user_id"]) == ("s1", "ann")
+
+
+def test_an_exported_row_keeps_its_bytes(invoke: Invoke, programs: Path) -> None:
+    """Also those that are not UTF-8: whoever mends the row has to see them."""
+    invoke("meter", "ingest", stdin=b"event,user\nx,caf\xe9\n", at=NOW)
+    exported = subprocess.run(
+        [programs / "billing", "meter", "rejected", "export"],
+        capture_output=True,
+        check=True,
+        cwd=invoke.work,
+        env={**os.environ, "BILLING_DATABASE_URL": invoke.database},
+    )
+    assert exported.stdout == b'{"header": "event,user", "row": "x,caf\xe9\\n"}\n'
+
+
+def test_an_exported_row_that_is_mended_wrongly_says_so(sqlite_invoke: Invoke) -> None:
+    for row, reason in (
+        ("", "it has to be one row"),
+        ("a,1,2,3,4\\nb,1,2,3,4\\n", "it has to be one row"),
+        ("session.created,1,2025-01-01T00:00:00Z,s1,\\n", "data.user: missing"),
+    ):
+        text = f'{{"header": "{HEADER}", "row": "{row}"}}\n'
+        result = sqlite_invoke("meter", "ingest", stdin=text, at=NOW)
+        assert result.stderr.startswith(f"warning: standard input:1: {reason}\n")
+        exported = sqlite_invoke("meter", "rejected", "export").stdout
+        assert exported.splitlines()[-1] == text.rstrip("\n")
 
 
 def test_retrying_what_is_still_bad_changes_nothing(invoke: Invoke) -> None:
@@ -129,7 +190,6 @@ def test_which_lines_has_to_be_said_once(
     )
 
 
-HEADER = "event,id,timestamp,session,user"
 SHORT = "session.created,1,2025-01-01T00:00:00Z,s1"
 
 
@@ -165,7 +225,7 @@ def test_retrying_reads_a_row_under_its_header(
     invoke("meter", "ingest", "--format", "csv", stdin=rows, at=NOW)
     with monkeypatch.context() as newer:
         newer.setattr(
-            rejected,
+            events,
             "read_row",
             lambda header, row: read_row(header, row.replace(b"\n", b",\n")),
         )
