@@ -32,8 +32,9 @@ if TYPE_CHECKING:
     Unfinished = dict[int, list[tuple[int, bytes]]]
 
 _BATCH_EVENTS = 50_000
-# Bad lines may be long; a batch holds no more of them than this.
+# Bad lines may be long, or very many; a batch holds no more of them than this.
 _BATCH_BAD_BYTES = 32 * 2**20
+_REJECTION_BYTES = 600  # of memory for a bad line, however short
 
 _UNFINISHED = (
     "the last line is not complete; if the file is still being written, ingest it again later"
@@ -150,7 +151,7 @@ class _Batch:
         self.bad.append(
             rejected.NewRejection(self.file, line, reason, raw, digest, partial, kind, header)
         )
-        self.bad_bytes += len(raw)
+        self.bad_bytes += len(raw) + _REJECTION_BYTES
 
 
 @dataclass(slots=True)
