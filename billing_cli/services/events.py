@@ -19,6 +19,7 @@ from billing_cli.gateway.event_files import (
 )
 from billing_cli.gateway.event_rows import read_exported, read_row
 from billing_cli.pricing.events import Event, Rejected, parse_event
+from billing_cli.services.mending import Earlier
 from billing_cli.services.pacing import collector_paused
 from billing_cli.store import rejected
 from billing_cli.store.events import EventWriter
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from billing_cli.store.unit_of_work import UnitOfWork
-
-    Unfinished = dict[int, list[tuple[int, bytes]]]
 
 _BATCH_EVENTS = 50_000
 # Bad lines may be long, or very many; a batch holds no more of them than this.
@@ -83,24 +82,6 @@ class _Batch:
     lines: list[int] = field(default_factory=list)
     bad: list[rejected.NewRejection] = field(default_factory=list)
     bad_bytes: int = 0
-    outgrown: list[int] = field(default_factory=list)
-    """Rejections of an earlier run to forget: what they keep goes on in this one."""
-
-    def take_up(self, found: Line | BadLine | FileProblem, unfinished: Unfinished) -> None:
-        """Note which unfinished lines of an earlier run ``found`` is by now.
-
-        Another file may have the name by now: only what begins like the kept line is that line.
-        """
-        if isinstance(found, FileProblem):
-            text, complete = found.raw, False
-        else:
-            text, complete = found.written, found.complete
-        # What was kept may have begun in any line of it.
-        for line in range(found.number, found.number + text.count(b"\n") + 1):
-            for number, kept in unfinished.get(line, ()):
-                now = text.split(b"\n", line - found.number)[-1]
-                if (complete or now != kept) and now.lstrip().startswith(kept.strip()):
-                    self.outgrown.append(number)
 
     def look_again(self, line: Line) -> None:
         """Take a line that is no event in one of the three forms for an exported row, if it is."""
@@ -182,10 +163,11 @@ class Ingestion:
     def _file(self, name: str, source: Path | BinaryIO) -> None:
         batch = _Batch(name)
         with self.uow.reading() as tx:
-            unfinished = rejected.partial_lines(tx, name)
+            earlier = Earlier(tx, name)
+        any_earlier = bool(earlier)
         for found in read_lines(source, self.fmt):
-            if unfinished:
-                batch.take_up(found, unfinished)
+            if any_earlier:
+                earlier.take_up(found)
             if isinstance(found, Line):
                 try:
                     batch.events.append(parse_event(found.raw))
@@ -197,9 +179,9 @@ class Ingestion:
             else:
                 self._problem(batch, found)
             if len(batch.events) >= _BATCH_EVENTS or batch.bad_bytes > _BATCH_BAD_BYTES:
-                self._store(batch)
+                self._store(batch, earlier)
                 batch = _Batch(name)
-        self._store(batch)
+        self._store(batch, earlier)
 
     def _problem(self, batch: _Batch, problem: FileProblem) -> None:
         if problem.kind is ProblemKind.EMPTY:
@@ -211,15 +193,15 @@ class Ingestion:
             self.report.missing += problem.kind is ProblemKind.MISSING
             self.report.complain(batch.file, problem.number, problem.reason)
 
-    def _store(self, batch: _Batch) -> None:
+    def _store(self, batch: _Batch, earlier: Earlier) -> None:
         if not batch.events and not batch.bad:
             return
         with self.uow.batch() as tx:
             new, conflicts = self._writer.store(tx, batch.events, self.now)
             for position in sorted(conflicts):
                 batch.reject_event(position, CONTRADICTS)
-            if batch.outgrown:
-                rejected.delete(tx, batch.outgrown)
+            if earlier:
+                earlier.forget(tx, {bad.line for bad in batch.bad})
             rejected.add(tx, batch.bad, self.now)
         self.report.accepted += new
         self.report.duplicate += len(batch.events) - new - len(conflicts)

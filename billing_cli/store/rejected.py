@@ -73,6 +73,27 @@ def partial_lines(tx: Transaction, file: str) -> dict[int, list[tuple[int, bytes
     return found
 
 
+def last_id(tx: Transaction, file: str) -> int | None:
+    """Return the highest id of the lines kept from a file, None if none is kept."""
+    found: int | None = tx.value("SELECT MAX(id) FROM billing_rejected_lines WHERE file = ?", file)
+    return found
+
+
+def of_lines(
+    tx: Transaction, file: str, lines: Sequence[int], last: int
+) -> Iterator[tuple[int, int, bytes]]:
+    """Yield ``(id, line, content)`` of what is kept whole of some lines of a file, up to an id."""
+    subquery, parameter = tx.numbers(lines)
+    for number, line, raw in tx.rows(
+        "SELECT id, line, raw FROM billing_rejected_lines "
+        f"WHERE file = ? AND id <= ? AND partial = 0 AND line IN {subquery} ORDER BY id",
+        file,
+        last,
+        parameter,
+    ):
+        yield number, line, bytes(raw)
+
+
 def delete(tx: Transaction, ids: Iterable[int]) -> int:
     """Delete kept lines and return how many there were."""
     subquery, parameter = tx.numbers(list(ids))
