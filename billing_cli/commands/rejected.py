@@ -56,7 +56,7 @@ def list_(context: typer.Context, output: OutputOption = OutputFormat.TABLE) -> 
 @cli.command()
 @examples("billing meter rejected export > mend.jsonl")
 def export(context: typer.Context) -> None:
-    """Write the rejected lines to stdout exactly as they came in, to be mended."""
+    """Write the rejected lines to stdout as they came in, to be mended; CSV rows with a header."""
     from billing_cli.services import rejected as service
 
     app: App = context.obj

@@ -53,7 +53,7 @@ def is_header(line: bytes) -> bool:
     return any(map(_is_known, cells))
 
 
-def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
+def split_csv(chunks: Iterable[bytes], *, once: bool = False) -> Iterator[Found]:
     """Yield a JSON object for each row of ``chunks`` under its header.
 
     A dotted column (``data.resources.cpu``) nests; ``session``, ``user``, ``state``, ``cpu``,
@@ -62,6 +62,9 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
 
     A last row without a line end may lack the end of its last cell, so it is a bad one; of a
     header that breaks off nothing is kept, for nothing would recognise it once it is whole.
+
+    Without a header that can be understood no row can be: a file keeps them, so one problem says
+    it all; of what can be read only ``once`` (a pipe) each row is yielded as a bad one.
     """
     lines = _Lines(split_lines(chunks, rows=True))
     rows = _rows(lines)
@@ -69,19 +72,26 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
     if first is None or isinstance(first, FileProblem):
         yield from filter(None, [first and first._replace(raw=b"")])
         return
+    if isinstance(first, BadLine):
+        first = Row(first.number, first.raw, [], first.complete)
     try:
-        header = _Header(first.cells if isinstance(first, Row) else ())
+        header = _Header(first.cells)
     except ValueError as error:
+        if once and first.complete:
+            yield from _without_header(first, rows, str(error))
+            return
         raw = first.raw[:KEPT_BYTES] if first.complete else b""
         yield FileProblem(first.number, ProblemKind.HEADER, str(error), raw)
         return
     for row in rows:
-        if not isinstance(row, Row):
+        if isinstance(row, BadLine):
+            yield _under(first.raw, row)
+        elif isinstance(row, FileProblem):
             yield row
         elif len(row.cells) != header.width:
             reason = f"the header has {header.width} cells, the row {len(row.cells)}"
             complete = row.complete and not lines.ran_out
-            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason, complete)
+            yield _under(first.raw, BadLine(row.number, row.raw, reason, complete))
         elif row.complete:
             yield Line(row.number, header.as_json(row.cells), complete=True, row=row.raw)
         else:
@@ -89,7 +99,28 @@ def split_csv(chunks: Iterable[bytes]) -> Iterator[Found]:
                 "a CSV row without a line break may be cut off: "
                 "if it is whole, end it with a line break"
             )
-            yield BadLine(row.number, row.raw[:KEPT_BYTES], reason, complete=False)
+            yield _under(first.raw, BadLine(row.number, row.raw, reason, complete=False))
+
+
+def _without_header(
+    first: Row, rows: Iterator[Row | BadLine | FileProblem], reason: str
+) -> Iterator[Found]:
+    """Yield all rows as bad ones, with the first as their header if it was meant for one."""
+    problem = BadLine(first.number, first.raw[:KEPT_BYTES], reason)
+    header = first.raw if any(map(_is_known, first.cells)) else b""
+    yield problem if header else _under(header, problem)
+    for row in rows:
+        if isinstance(row, Row):
+            yield _under(header, BadLine(row.number, row.raw, reason, row.complete))
+        else:
+            yield _under(header, row) if isinstance(row, BadLine) else row
+
+
+def _under(header: bytes, row: BadLine) -> BadLine:
+    """Return a bad row as it is kept, with its header if both are kept whole."""
+    if len(header) > KEPT_BYTES or len(row.raw) >= KEPT_BYTES:
+        return row._replace(raw=row.raw[:KEPT_BYTES])
+    return row._replace(header=header.rstrip(b"\r"))
 
 
 class Row(NamedTuple):

@@ -48,7 +48,6 @@ STDIN: Final = "-"
 _SPLITTERS: Final[dict[str, Callable[[Iterable[bytes]], Iterator[Found]]]] = {
     "jsonl": split_lines,
     "json": split_json,
-    "csv": split_csv,
 }
 # A .json file may hold either layout, so its content decides.
 _EXTENSIONS: Final = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
@@ -70,7 +69,11 @@ def read_lines(source: Path | BinaryIO, fmt: str = "auto") -> Iterator[Found]:
         return
     if fmt == "auto":
         fmt = _format_of(source.name if isinstance(source, Path) else "", start)
-    everything = _SPLITTERS[fmt](chunks)
+    everything = (
+        split_csv(chunks, once=not _can_be_read_again(source))
+        if fmt == "csv"
+        else _SPLITTERS[fmt](chunks)
+    )
     if not start.strip():
         first = next(everything, None)
         yield first or FileProblem(0, ProblemKind.EMPTY, "it is empty")
@@ -91,6 +94,11 @@ def expand_inputs(patterns: Iterable[str]) -> list[str]:
             matches = sorted(name for name in found if not Path(name).is_dir()) or matches
         names.update(dict.fromkeys(matches))
     return list(names)
+
+
+def _can_be_read_again(source: Path | BinaryIO) -> bool:
+    """Tell a file from a pipe, which gives what it holds once."""
+    return source.is_file() if isinstance(source, Path) else source.seekable()
 
 
 def _peek(chunks: Iterator[bytes]) -> tuple[bytes, Iterator[bytes]]:

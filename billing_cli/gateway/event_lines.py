@@ -41,13 +41,15 @@ class Line(NamedTuple):
 class BadLine(NamedTuple):
     """A line that cannot become an event, why, and what is kept of it (at most 64 KiB).
 
-    ``complete`` is as for :class:`Line`.
+    ``complete`` is as for :class:`Line`. ``header`` is that of a whole CSV row, empty where there
+    is none; None if ``raw`` is no row, or only a part of one.
     """
 
     number: int
     raw: bytes
     reason: str
     complete: bool = True
+    header: bytes | None = None
 
     @property
     def written(self) -> bytes:

@@ -146,8 +146,15 @@ def parse_event(line: bytes) -> Event:
     if kind in KNOWN_TYPES:
         if content.resources is not None:
             cpu, memory, storage = _sizes(found, content.resources)
-        if not (session_id and user_id) or kind in _PARTICULAR:
+        if (
+            not (session_id and user_id)
+            or kind in _PARTICULAR
+            or session_id.isspace()
+            or user_id.isspace()
+        ):
             session_id, user_id = _parties(found, kind, content)
+    else:
+        session_id, user_id = _name(session_id), _name(user_id)
     # A short line without \u escapes holds neither an overlong text nor a NUL.
     if len(line) > LONGEST_TEXT_BYTES or "\\u" in payload:
         check_texts(found)
@@ -193,9 +200,14 @@ def _identity(origin: str, event_id: str | int | None, payload: str) -> tuple[st
     return origin, str(event_id)
 
 
+def _name(text: str | None) -> str | None:
+    """Return a name as it is; None for one of white space only, which no list could show."""
+    return text if text and not text.isspace() else None
+
+
 def _parties(found: Line, kind: str, content: Content) -> tuple[str | None, str | None]:
     """Return the session and the user of an event of a known type; reject one that lacks them."""
-    session_id, user_id = content.id or None, content.user or None
+    session_id, user_id = _name(content.id), _name(content.user)
     if kind == USER_CREATED:
         return None, user_id or session_id or reject_missing(found, "data.user")
     if session_id is None:

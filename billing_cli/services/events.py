@@ -17,7 +17,9 @@ from billing_cli.gateway.event_files import (
     expand_inputs,
     read_lines,
 )
+from billing_cli.gateway.event_rows import read_exported, read_row
 from billing_cli.pricing.events import Event, Rejected, parse_event
+from billing_cli.services.mending import Earlier
 from billing_cli.services.pacing import collector_paused
 from billing_cli.store import rejected
 from billing_cli.store.events import EventWriter
@@ -28,11 +30,10 @@ if TYPE_CHECKING:
 
     from billing_cli.store.unit_of_work import UnitOfWork
 
-    Unfinished = dict[int, list[tuple[int, bytes]]]
-
 _BATCH_EVENTS = 50_000
-# Bad lines may be long; a batch holds no more of them than this.
+# Bad lines may be long, or very many; a batch holds no more of them than this.
 _BATCH_BAD_BYTES = 32 * 2**20
+_REJECTION_BYTES = 600  # of memory for a bad line, however short
 
 _UNFINISHED = (
     "the last line is not complete; if the file is still being written, ingest it again later"
@@ -81,35 +82,57 @@ class _Batch:
     lines: list[int] = field(default_factory=list)
     bad: list[rejected.NewRejection] = field(default_factory=list)
     bad_bytes: int = 0
-    outgrown: list[int] = field(default_factory=list)
-    """Rejections of an earlier run to forget: what they keep goes on in this one."""
 
-    def take_up(self, found: Line | BadLine | FileProblem, unfinished: Unfinished) -> None:
-        """Note which unfinished lines of an earlier run ``found`` is by now.
-
-        Another file may have the name by now: only what begins like the kept line is that line.
-        """
-        if isinstance(found, FileProblem):
-            text, complete = found.raw, False
+    def look_again(self, line: Line) -> None:
+        """Take a line that is no event in one of the three forms for an exported row, if it is."""
+        try:
+            event = event_of(line.raw)
+        except Rejected as error:
+            self.reject_line(line, str(error))
         else:
-            text, complete = found.written, found.complete
-        # What was kept may have begun in any line of it.
-        for line in range(found.number, found.number + text.count(b"\n") + 1):
-            for number, kept in unfinished.get(line, ()):
-                now = text.split(b"\n", line - found.number)[-1]
-                if (complete or now != kept) and now.lstrip().startswith(kept.strip()):
-                    self.outgrown.append(number)
+            self.events.append(event)
+            self.lines.append(line.number)
 
     def reject_line(self, line: Line | BadLine, reason: str) -> None:
         """Reject what is no event; the end of a file that breaks off may still become one."""
         if not line.complete:
             reason = f"{_UNFINISHED} ({reason})"
-        self.reject(line.number, reason, line.raw, partial=not line.complete)
+        kind, header = rejected.PART, None
+        if isinstance(line, Line):
+            kind = rejected.EVENT if line.complete else rejected.PART
+        elif line.header is not None:
+            kind, header = rejected.ROW, line.header
+        self._reject(line.number, reason, line.raw, int(not line.complete), kind, header)
 
-    def reject(self, line: int, reason: str, raw: bytes, *, partial: bool = False) -> None:
+    def reject_file(self, problem: FileProblem) -> None:
+        """Reject what was read of the line at which a file stopped being readable."""
+        partial = problem.kind is not ProblemKind.HEADER
+        self._reject(problem.number, problem.reason, problem.raw, int(partial), rejected.PART)
+
+    def reject_event(self, position: int, reason: str) -> None:
+        """Reject an event that was good by itself."""
+        self._reject(
+            self.lines[position],
+            reason,
+            self.events[position].payload.encode(),
+            0,
+            rejected.EVENT,
+        )
+
+    def _reject(  # noqa: PLR0913, PLR0917 - the columns of a kept line
+        self,
+        line: int,
+        reason: str,
+        raw: bytes,
+        partial: int,
+        kind: str,
+        header: bytes | None = None,
+    ) -> None:
         digest = hashlib.blake2b(raw, digest_size=16).hexdigest()
-        self.bad.append(rejected.NewRejection(self.file, line, reason, raw, digest, int(partial)))
-        self.bad_bytes += len(raw)
+        self.bad.append(
+            rejected.NewRejection(self.file, line, reason, raw, digest, partial, kind, header)
+        )
+        self.bad_bytes += len(raw) + _REJECTION_BYTES
 
 
 @dataclass(slots=True)
@@ -140,52 +163,62 @@ class Ingestion:
     def _file(self, name: str, source: Path | BinaryIO) -> None:
         batch = _Batch(name)
         with self.uow.reading() as tx:
-            unfinished = rejected.partial_lines(tx, name)
+            earlier = Earlier(tx, name)
+        any_earlier = bool(earlier)
         for found in read_lines(source, self.fmt):
-            if unfinished:
-                batch.take_up(found, unfinished)
+            if any_earlier:
+                earlier.take_up(found)
             if isinstance(found, Line):
                 try:
                     batch.events.append(parse_event(found.raw))
                     batch.lines.append(found.number)
-                except Rejected as error:
-                    batch.reject_line(found, str(error))
+                except Rejected:
+                    batch.look_again(found)
             elif isinstance(found, BadLine):
                 batch.reject_line(found, found.reason)
             else:
                 self._problem(batch, found)
             if len(batch.events) >= _BATCH_EVENTS or batch.bad_bytes > _BATCH_BAD_BYTES:
-                self._store(batch)
+                self._store(batch, earlier)
                 batch = _Batch(name)
-        self._store(batch)
+        self._store(batch, earlier)
 
     def _problem(self, batch: _Batch, problem: FileProblem) -> None:
         if problem.kind is ProblemKind.EMPTY:
             self.report.notes.append(Complaint(batch.file, 0, "there are no events in it"))
         elif problem.number and problem.raw:
-            partial = problem.kind is not ProblemKind.HEADER
-            batch.reject(problem.number, problem.reason, problem.raw, partial=partial)
+            batch.reject_file(problem)
         else:
             self.report.unread += 1
             self.report.missing += problem.kind is ProblemKind.MISSING
             self.report.complain(batch.file, problem.number, problem.reason)
 
-    def _store(self, batch: _Batch) -> None:
+    def _store(self, batch: _Batch, earlier: Earlier) -> None:
         if not batch.events and not batch.bad:
             return
         with self.uow.batch() as tx:
             new, conflicts = self._writer.store(tx, batch.events, self.now)
             for position in sorted(conflicts):
-                event = batch.events[position]
-                batch.reject(batch.lines[position], CONTRADICTS, event.payload.encode())
-            if batch.outgrown:
-                rejected.delete(tx, batch.outgrown)
+                batch.reject_event(position, CONTRADICTS)
+            if earlier:
+                earlier.forget(tx, {bad.line for bad in batch.bad})
             rejected.add(tx, batch.bad, self.now)
         self.report.accepted += new
         self.report.duplicate += len(batch.events) - new - len(conflicts)
         for bad in sorted(batch.bad, key=lambda bad: bad.line):
             self.report.complain(bad.file, bad.line, bad.reason)
         self.advance(len(batch.events) + len(batch.bad))
+
+
+def event_of(text: bytes, header: bytes | None = None) -> Event:
+    """Return the event of a text or, with a ``header``, of a CSV row; raise Rejected if it is none.
+
+    A text may also be a CSV row with its header, as ``rejected export`` writes it.
+    """
+    row = read_exported(text) if header is None else read_row(header, text)
+    if isinstance(row, BadLine):
+        raise Rejected(row.reason)
+    return parse_event(row.raw if row else text)
 
 
 def ingest(ingestion: Ingestion, patterns: Sequence[str], *, all_or_nothing: bool) -> IngestReport:

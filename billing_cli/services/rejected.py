@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import InvalidDataError, NotFoundError
-from billing_cli.pricing.events import Event, Rejected, parse_event
+from billing_cli.gateway.event_rows import export_row
+from billing_cli.pricing.events import Event, Rejected
 from billing_cli.pricing.instants import format_instant
-from billing_cli.services.events import CONTRADICTS
+from billing_cli.services.events import CONTRADICTS, event_of
 from billing_cli.store import rejected
 from billing_cli.store.events import EventWriter
 
@@ -50,9 +51,14 @@ def rows(app: App) -> Iterator[Iterator[dict[str, object]]]:
 
 @contextmanager
 def originals(app: App) -> Iterator[Iterator[bytes]]:
-    """Give the rejected lines as they came in, a line each."""
+    """Give the rejected lines as they came in, a line each; CSV rows as JSON, with their header."""
     with app.unit_of_work() as uow, uow.reading() as tx:
-        yield (row.raw.rstrip(b"\r\n") + b"\n" for row in rejected.stream(tx))
+        yield (_original(row) + b"\n" for row in rejected.stream(tx))
+
+
+def _original(row: rejected.RejectedRow) -> bytes:
+    raw = row.raw.rstrip(b"\r\n")
+    return raw if row.header is None else export_row(row.header, raw, complete=not row.partial)
 
 
 def retry(app: App, ids: Sequence[int] | None, *, dry_run: bool) -> RetryReport:
@@ -82,8 +88,13 @@ def _retry_batch(
     ids: list[int] = []
     reasons: list[tuple[int, str]] = []
     for row in page:
+        # What breaks off has not changed, and by itself would give another reason.
+        if row.partial or row.kind == rejected.PART:
+            report.rejected += 1
+            continue
         try:
-            events.append(parse_event(row.raw))
+            raw = row.raw if row.header is None else row.raw + b"\n"
+            events.append(event_of(raw, row.header))
             ids.append(row.id)
         except Rejected as error:
             reasons.append((row.id, str(error)))

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import gzip
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
+from billing_cli.services import events
 from tests.commands.support import event, summary, written
 
 if TYPE_CHECKING:
@@ -198,6 +200,59 @@ def test_another_stream_does_not_finish_the_line_of_an_earlier_one(sqlite_invoke
     sqlite_invoke("meter", "ingest", stdin=f"{FIRST}\n{LAST}\n", at=NOW).ok()
     (kept,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
     assert kept["content"] == cut
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "right", "wrong"),
+    [
+        ("e.jsonl", f"{FIRST}\n{LAST}\n", "01-02T", "01-32T"),
+        ("e.jsonl", f"{FIRST}\n{LAST}\n", '"event"', '"evnt"'),
+        ("e.jsonl", f"{FIRST}\n{LAST}\n", "}}\n", "}\n"),
+        ("e.json", f"[\n{FIRST},\n{LAST}\n]", "}}\n", "}\n"),
+        ("e.json", json.dumps([json.loads(LAST)] * 2, indent=1), '"s1",', '"s1,'),
+        ("e.csv", "event,timestamp,session\nx,2025-01-01T00:00:00Z,s\n", "x,", ""),
+        ("e.csv", "event,timestamp,session\nx,2025-01-01T00:00:00Z,s\n", "T0", "T9"),
+    ],
+)
+def test_a_line_that_is_mended_in_its_file_is_rejected_no_longer(
+    invoke: Invoke, name: str, content: str, right: str, wrong: str
+) -> None:
+    path = invoke.work / name
+    path.write_text(content.replace(right, wrong, 1), encoding="utf-8")
+    for _ in range(2):
+        assert invoke("meter", "ingest", name, at=NOW).exit_code == 5
+    kept = invoke("meter", "rejected", "list", "-o", "json").json()
+    path.write_text(content, encoding="utf-8")
+    rehearsed = invoke("meter", "ingest", name, "--dry-run", at=NOW).ok()
+    assert invoke("meter", "rejected", "list", "-o", "json").json() == kept != []
+    assert invoke("meter", "ingest", name, at=NOW).ok().stdout == rehearsed.stdout
+    assert invoke("meter", "rejected", "list").stderr == "nothing is rejected\n"
+
+
+def test_another_file_of_the_name_mends_nothing(sqlite_invoke: Invoke) -> None:
+    """What was rejected of the log of yesterday is still to be mended, whatever is there today."""
+    path = sqlite_invoke.work / "e.jsonl"
+    bad = event("created", "2025-01-32T00:00:00Z", "s7", user="zoe")
+    written(path, "nonsense", bad)
+    sqlite_invoke("meter", "ingest", "e.jsonl", at=NOW)
+    before = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
+    written(path, FIRST, LAST)
+    sqlite_invoke("meter", "ingest", "e.jsonl", at=NOW).ok()
+    assert sqlite_invoke("meter", "rejected", "list", "-o", "json").json() == before
+    assert len(before) == 2
+
+
+def test_in_a_line_of_several_events_the_one_that_is_still_bad_stays(
+    sqlite_invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also when the others are stored in other batches."""
+    monkeypatch.setattr(events, "_BATCH_EVENTS", 1)
+    beats = [event("heartbeat", f"2025-01-{day}T00:00:00Z") for day in ("01", "32", "02", "03")]
+    (sqlite_invoke.work / "e.json").write_text(f"[{','.join(beats)}]", encoding="utf-8")
+    for _ in range(3):
+        assert sqlite_invoke("meter", "ingest", "e.json", at=NOW).exit_code == 5
+        (kept,) = sqlite_invoke("meter", "rejected", "list", "-o", "json").json()
+        assert kept["content"] == beats[1]
 
 
 HEADER = "event,timestamp,session,user"

@@ -8,17 +8,19 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from billing_cli.gateway.event_rows import read_row
 from billing_cli.pricing.events import Rejected
 from billing_cli.services import events
-from tests.commands.support import event, written
+from tests.commands.support import event, summary, written
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.command_line import Invoke
+    from tests.command_line import Billing, Invoke
 
 NOW = "2025-02-10T00:00:00Z"
 REHEARSED = "nothing was kept: this was a rehearsal\n"
+HEADER = "event,id,timestamp,session,user"
 GOOD = event("created", "2025-01-01T00:00:00Z")
 
 
@@ -50,6 +52,80 @@ def test_export_gives_back_what_came_in(invoke: Invoke, programs: Path) -> None:
     )
     assert exported.stderr == b""
     assert exported.stdout == b"{}\n" + raw + b"\n"
+
+
+def test_exported_rows_can_be_mended_and_ingested(invoke: Invoke) -> None:
+    """Each comes with its header, whatever else is exported, and is read by the rules of CSV."""
+    rows = ["session.created,1,2025-01-01T00:00:00Z,s1", 'x,"y"z', "a,2,3,4,5,6"]
+    written(invoke.work / "a.csv", HEADER, *rows)
+    written(invoke.work / "b.jsonl", "7")
+    (invoke.work / "c.csv").write_text("event,user\r\nx,1,2\r\nx,j", encoding="utf-8")
+    assert invoke("meter", "ingest", "a.csv", "b.jsonl", "c.csv", at=NOW).exit_code == 5
+    exported = invoke("meter", "rejected", "export").ok().stdout
+    header = '{"header": "event,id,timestamp,session,user", "row": '
+    assert exported.splitlines() == [
+        header + '"session.created,1,2025-01-01T00:00:00Z,s1\\n"}',
+        header + '"x,\\"y\\"z\\n"}',
+        header + '"a,2,3,4,5,6\\n"}',
+        "7",
+        '{"header": "event,user", "row": "x,1,2\\n"}',
+        '{"header": "event,user", "row": "x,j"}',
+    ]
+    reasons = [row["reason"] for row in invoke("meter", "rejected", "list", "-o", "json").json()]
+    written(invoke.work / "mend.jsonl", exported.rstrip("\n"))
+    again = invoke("meter", "ingest", "mend.jsonl", at=NOW)
+    assert again.stdout == summary(0, 0, 6)
+    kept = invoke("meter", "rejected", "list", "-o", "json").json()[6:]
+    cut_off = reasons.pop()
+    assert [row["reason"] for row in kept[:5]] == reasons
+    assert cut_off.endswith(f"({kept[5]['reason']})")
+    assert "may be cut off" in kept[5]["reason"]
+    assert invoke("meter", "rejected", "export").ok().stdout == exported * 2
+    written(invoke.work / "mend.jsonl", exported.splitlines()[0].replace("s1", "s1,ann"))
+    taken = invoke("meter", "ingest", "mend.jsonl", at=NOW).ok()
+    assert taken.stdout == summary(1, 0, 0)
+    (row,) = invoke("meter", "sessions", "-o", "json", at=NOW).json()
+    assert (row["session_id"], row["user_id"]) == ("s1", "ann")
+
+
+def test_rows_from_a_pipe_that_had_no_header_get_one(billing: Billing) -> None:
+    """All of them can be mended at once."""
+    rows = "".join(f"session.created,{n},2025-01-01T00:00:00Z,s{n},ann\n" for n in range(3))
+    refused = billing("meter", "ingest", "--format", "csv", stdin=rows, at=NOW)
+    assert (refused.exit_code, refused.stdout) == (5, summary(0, 0, 3))
+    assert refused.stderr.startswith("warning: standard input:1: there is no header: ")
+    before = billing("meter", "rejected", "list", "-o", "json").ok().json()
+    assert billing("meter", "rejected", "retry", "--all").exit_code == 5
+    assert billing("meter", "rejected", "list", "-o", "json").ok().json() == before
+    exported = billing("meter", "rejected", "export").ok().stdout
+    mended = exported.replace('"header": ""', f'"header": "{HEADER}"')
+    assert billing("meter", "ingest", stdin=mended, at=NOW).ok().stdout == summary(3, 0, 0)
+
+
+def test_an_exported_row_keeps_its_bytes(invoke: Invoke, programs: Path) -> None:
+    """Also those that are not UTF-8: whoever mends the row has to see them."""
+    invoke("meter", "ingest", stdin=b"event,user\nx,caf\xe9\n", at=NOW)
+    exported = subprocess.run(
+        [programs / "billing", "meter", "rejected", "export"],
+        capture_output=True,
+        check=True,
+        cwd=invoke.work,
+        env={**os.environ, "BILLING_DATABASE_URL": invoke.database},
+    )
+    assert exported.stdout == b'{"header": "event,user", "row": "x,caf\xe9\\n"}\n'
+
+
+def test_an_exported_row_that_is_mended_wrongly_says_so(sqlite_invoke: Invoke) -> None:
+    for row, reason in (
+        ("", "it has to be one row"),
+        ("a,1,2,3,4\\nb,1,2,3,4\\n", "it has to be one row"),
+        ("session.created,1,2025-01-01T00:00:00Z,s1,\\n", "data.user: missing"),
+    ):
+        text = f'{{"header": "{HEADER}", "row": "{row}"}}\n'
+        result = sqlite_invoke("meter", "ingest", stdin=text, at=NOW)
+        assert result.stderr.startswith(f"warning: standard input:1: {reason}\n")
+        exported = sqlite_invoke("meter", "rejected", "export").stdout
+        assert exported.splitlines()[-1] == text.rstrip("\n")
 
 
 def test_retrying_what_is_still_bad_changes_nothing(invoke: Invoke) -> None:
@@ -126,3 +202,48 @@ def test_which_lines_has_to_be_said_once(
         "error: name lines by their ids, or else say --all\n"
         "hint: billing meter rejected list shows the ids\n"
     )
+
+
+SHORT = "session.created,1,2025-01-01T00:00:00Z,s1"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("short.csv", f"{HEADER}\n{SHORT}\n"),
+        ("lost quote.csv", f'{HEADER}\n"x,{SHORT}\n{SHORT},ann\n'),
+        ("cut off.csv", f"{HEADER}\n{SHORT},an"),
+        ("no header.csv", f"{SHORT},ann\n"),
+        ("cut off.jsonl", GOOD[:50]),
+        ("cut off.json", f"[{GOOD},\n{GOOD[:50]}"),
+        ("long.jsonl", f'"{"x" * 17 * 2**20}"\n'),
+    ],
+)
+def test_retrying_what_is_no_text_of_an_event_leaves_its_reason(
+    sqlite_invoke: Invoke, name: str, content: str
+) -> None:
+    """By itself, without its header or its end, each would be `not JSON`."""
+    (sqlite_invoke.work / name).write_text(content, encoding="utf-8")
+    assert sqlite_invoke("meter", "ingest", name, at=NOW).exit_code == 5
+    before = sqlite_invoke("meter", "rejected", "list", "-o", "json").ok().json()
+    result = sqlite_invoke("meter", "rejected", "retry", "--all", "-o", "json")
+    assert (result.exit_code, result.json()["rejected"]) == (5, 1)
+    assert sqlite_invoke("meter", "rejected", "list", "-o", "json").json() == before
+
+
+def test_retrying_reads_a_row_under_its_header(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an upgrade that reads rows without a user."""
+    rows = f"{HEADER}\n{SHORT}\nsession.stopped,2,2025-01-02T00:00:00Z,s1\n"
+    invoke("meter", "ingest", "--format", "csv", stdin=rows, at=NOW)
+    with monkeypatch.context() as newer:
+        newer.setattr(
+            events,
+            "read_row",
+            lambda header, row: read_row(header, row.replace(b"\n", b",\n")),
+        )
+        result = invoke("meter", "rejected", "retry", "--all", "-o", "json")
+    assert (result.exit_code, result.json()) == (5, {"accepted": 1, "duplicate": 0, "rejected": 1})
+    (left,) = invoke("meter", "rejected", "list", "-o", "json").json()
+    assert (left["line"], left["reason"]) == (2, "data.user: missing")

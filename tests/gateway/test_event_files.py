@@ -328,6 +328,44 @@ def test_a_header_is_needed(content: bytes, reason: str) -> None:
     assert reason in problem.reason
 
 
+class Once(io.BytesIO):
+    """A stream that can be read once, as a pipe can."""
+
+    def seekable(self) -> bool:
+        """Return that it cannot be read again."""
+        return False
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [(b"", "there is no header"), (b"id,user\r\n", "none of the columns event, eventType and")],
+)
+def test_without_a_header_a_pipe_loses_no_row(header: bytes, reason: str) -> None:
+    """A file still holds its rows; those of a pipe are kept, with what stands for their header."""
+    content = header + b'1,john\n2,"x"y\n3,mary\n4,jo'
+    found = list(read_lines(Once(content), "csv"))
+    assert all(isinstance(row, BadLine) for row in found)
+    rows = [row for row in found if isinstance(row, BadLine)]
+    if header:
+        assert (rows[0].raw, rows.pop(0).header) == (b"id,user\r", None)
+    assert [row.raw for row in rows] == [b"1,john", b'2,"x"y', b"3,mary", b"4,jo"]
+    assert {row.header for row in rows} == {header.rstrip()}
+    assert [row.complete for row in rows] == [True, True, True, False]
+    assert [reason in row.reason for row in rows] == [True, False, True, True]
+    assert len(read(content, "csv")) == 1
+
+
+@pytest.mark.no_cover
+def test_memory_is_flat_however_many_rows_lack_a_header() -> None:
+    """Half a million rows are passed on one by one."""
+    tracemalloc.start()
+    rows = split_csv((b"1,session.created,x\n" * 50_000 for _ in range(10)), once=True)
+    assert sum(isinstance(row, BadLine) for row in rows) == 500_000
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 40 * MIB
+
+
 def test_csv_rows_become_events() -> None:
     """What comes out of a row is read as the same event in JSON would be."""
     (line,) = read(

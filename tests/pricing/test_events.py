@@ -115,6 +115,15 @@ def test_a_row_of_the_activity_log() -> None:
     )  # fmt: skip
 
 
+def test_a_name_of_white_space_only_is_none_at_all() -> None:
+    """Where a name may be missing it is missing; a space in or around a name is a part of it."""
+    assert parse(webhook(event="session.started", data={"id": "s", "user": " "})).user_id is None
+    other = parse(webhook(event="user.seen", data={"id": " ", "user": "u"}))
+    assert (other.session_id, other.user_id) == (None, "u")
+    spaced = parse(webhook(data={"id": " s", "user": "john doe "}))
+    assert (spaced.session_id, spaced.user_id) == (" s", "john doe ")
+
+
 @pytest.mark.parametrize("missing", [{"id": None}, {"id": ""}])
 def test_without_an_id_the_content_is_the_identity(missing: dict[str, Any]) -> None:
     """The hash does not depend on spelling, and has an origin of its own."""
@@ -239,6 +248,12 @@ def test_a_line_that_is_none(line: object, expected: str) -> None:
         (webhook(data={"id": "", "user": "u"}), "data.id: missing"),
         (webhook(data={"id": 5, "user": "u"}), "data.id: must be a text, not a number"),
         (webhook(data={"id": "s"}), "data.user: missing"),
+        (webhook(data={"id": "  ", "user": "u"}), "data.id: missing"),
+        (webhook(data={"id": "s", "user": " \t"}), "data.user: missing"),
+        (webhook(data={"id": "s", "user": "\u3000"}), "data.user: missing"),
+        (webhook(event="user.created", data={"id": " ", "user": "\u00a0"}), "data.user: missing"),
+        (cloud_event(data={"id": "\n", "user": "u"}), "data.id: missing"),
+        (activity(eventType="session.created", userId=" "), "userId: missing"),
         (webhook(data={"id": "s", "user": ["u"]}), "data.user: must be a text, not an array"),
         (
             webhook(data={"id": "s", "user": "u", "state": 1}),

@@ -88,3 +88,32 @@ def test_both_ways_lead_to_the_same_tables(older: str) -> None:
     upgrade(engine)
     assert differences(engine) == []
     engine.dispose()
+
+
+def test_rejected_lines_are_told_apart(empty_database_url: str) -> None:
+    """By their reasons, for the headers of CSV rows were not kept before."""
+    reasons = {
+        "not JSON: expecting value at character 1": "event",
+        "another event with this id but other content is stored already": "event",
+        "the header has 5 cells, the row 4": "part",
+        "there is no header: the first row has to name the columns": "part",
+    }
+    engine = open_engine(empty_database_url)
+    with engine.connect() as connection:
+        config = alembic_config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0005")
+        for number, reason in enumerate(reasons, 1):
+            connection.exec_driver_sql(
+                "INSERT INTO billing_rejected_lines "
+                "(id, file, line, reason, raw, digest, partial, rejected_at) VALUES "
+                f"({number}, 'x', {number}, '{reason}', 'x', 'x', 0, {START})"
+            )
+        connection.commit()
+    upgrade(engine)
+    with engine.connect() as connection:
+        query = "SELECT reason, kind, header FROM billing_rejected_lines ORDER BY id"
+        rows = connection.exec_driver_sql(query).all()
+    assert [tuple(row) for row in rows] == [(*pair, None) for pair in reasons.items()]
+    assert not differences(engine)
+    engine.dispose()

@@ -107,7 +107,13 @@ class RejectedLine(SQLModel, table=True):
     """A line that could not be taken, kept whole with the reason."""
 
     __tablename__ = "billing_rejected_lines"
-    __table_args__ = (UniqueConstraint("file", "line", "digest"),)
+    __table_args__ = (
+        UniqueConstraint("file", "line", "digest"),
+        CheckConstraint("kind IN ('event', 'row', 'part')", name="billing_rejected_lines_kind"),
+        CheckConstraint(
+            "(kind = 'row') = (header IS NOT NULL)", name="billing_rejected_lines_header"
+        ),
+    )
     id: int = identity()
     file: str = col(BYTE_ORDERED)
     line: int = col()
@@ -116,6 +122,8 @@ class RejectedLine(SQLModel, table=True):
     digest: str = col(BYTE_ORDERED)
     partial: int = col(SmallInteger)
     rejected_at: int = col()
+    kind: str = col(Text)
+    header: bytes | None = col(LargeBinary, null=True)
 
 
 class PendingSession(SQLModel, table=True):
