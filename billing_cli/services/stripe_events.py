@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billing_cli.errors import (
     InvalidDataError,
@@ -16,7 +16,6 @@ from billing_cli.gateway.stripe_errors import StripeRefusalError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.stripe_events import (
     HANDLED,
-    Event,
     read_event,
     target_of,
     without_secrets,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from billing_cli.app import App
+    from billing_cli.pricing.stripe_events import Event, Target
     from billing_cli.services.stripe_access import Account
     from billing_cli.store.unit_of_work import Transaction, UnitOfWork
 
@@ -50,18 +50,24 @@ _OWN = {"invoice.finalized", "invoice.voided", "customer.updated", "credit_note.
 LARGEST_BODY = 5 * 1024 * 1024
 
 
+class Judged(NamedTuple):
+    """An event, the object that it is about, and why it is left alone, if it is."""
+
+    event: Event
+    target: Target | None
+    reason: str | None
+
+
+class _LostError(Exception):
+    """Stripe does not know the event that was read last, or there is none."""
+
+
 def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) -> bool:
     """Keep an event that is not there yet; tell whether it was new.
 
     Raises :class:`ValueError` for what is no event of Stripe's.
     """
-    event = read_event(document)
-    target = target_of(event, document)
-    reason = _why_ignored(tx, event)
-    if reason is None and _is_own(tx, event.type, document):
-        reason = "our own request, whose answer is known"
-    if reason is None and target is None:
-        reason = "not of a type that matters here"
+    event, target, reason = _judge(tx, document)
     row = EventRow(
         seq=0,
         id=event.id,
@@ -79,6 +85,18 @@ def accept(tx: Transaction, document: Mapping[str, Any], source: str, now: int) 
         payload=json.dumps(without_secrets(document), ensure_ascii=False),
     )
     return bool(store.add(tx, [row]))
+
+
+def _judge(tx: Transaction, document: Mapping[str, Any]) -> Judged:
+    """Read an event, and decide whether what it is about is to be looked at."""
+    event = read_event(document)
+    target = target_of(event, document)
+    reason = _why_ignored(tx, event)
+    if reason is None and _is_own(tx, event.type, document):
+        reason = "our own request, whose answer is known"
+    if reason is None and target is None:
+        reason = "not of a type that matters here"
+    return Judged(event, target, reason)
 
 
 def _is_own(tx: Transaction, kind: str, document: Mapping[str, Any]) -> bool:
@@ -138,45 +156,77 @@ def poll(account: Account, since: int = 0) -> int:
     The first time, and after a longer pause than Stripe keeps events for, there is nothing to go
     on from: then what was made from ``since`` on is listed, as if an event had told of it.
     """
-    with account.uow.reading() as tx:
-        cursor = state.get(tx, state.EVENTS_READ)
-        read_until = int(state.get(tx, state.EVENTS_SINCE) or 0)
-    if cursor is None or account.now - read_until > _KEPT_SECONDS:
-        return _begin(account, since)
     try:
-        return _read_on(account, cursor, read_until)
-    except StripeRefusalError as error:
-        if not error.is_missing and error.status != 400:  # noqa: PLR2004 - HTTP's bad request
-            raise
+        return sum(_keep(account, page) for page in _unread(account))
+    except _LostError:
         return _begin(account, since)
+
+
+def coming(account: Account, since: int = 0) -> list[tuple[str, str]]:
+    """Return kind and id of what :func:`poll` would have looked at; nothing is kept."""
+    found: dict[tuple[str, str], None] = {}
+    try:
+        for page in _unread(account):
+            with account.uow.reading() as tx:
+                for document in reversed(page):
+                    event, target, reason = _judge(tx, document)
+                    if reason is None and target and store.find(tx, event.id) is None:
+                        found[target.kind, target.id] = None
+    except _LostError:
+        begun = _begun(account)
+        for _, kind, page in _existing(account, since, begun):
+            with account.uow.reading() as tx:
+                found |= {(kind, str(one["id"])): None for one in _of_ours(tx, page)}
+    return list(found)
 
 
 def _types() -> dict[str, Any]:
     return {"types": sorted(HANDLED)} if len(HANDLED) <= _MOST_TYPES else {}
 
 
-def _read_on(account: Account, cursor: str, read_until: int) -> int:
-    new = 0
+def _unread(account: Account) -> Iterator[list[dict[str, Any]]]:
+    """Yield the events since the last time, a page at a time; in each the newest is the first.
+
+    Raises :class:`_LostError` where there is nothing to go on from.
+    """
+    with account.uow.reading() as tx:
+        cursor = state.get(tx, state.EVENTS_READ)
+        read_until = int(state.get(tx, state.EVENTS_SINCE) or 0)
+    if cursor is None or account.now - read_until > _KEPT_SECONDS:
+        raise _LostError
     while True:
-        if cursor:
-            page = account.gateway.read("events", limit=100, ending_before=cursor, **_types())
-        else:
-            # There was no event to go on from: those since then, all at once.
-            made = {"gte": read_until - _OVERLAP_SECONDS}
-            page = {"data": list(account.gateway.all("events", created=made, **_types()))}
-        found: list[dict[str, Any]] = page["data"]
-        with account.uow.batch() as tx:
-            # Newest first: what happened first is kept first.
-            new += sum(accept(tx, one, POLLED, account.now) for one in reversed(found))
-            settled = (one for one in found if one["created"] <= account.now - _OVERLAP_SECONDS)
-            last = next(settled, None)
-            if last is not None:
-                state.put(tx, state.EVENTS_READ, str(last["id"]))
-            state.put(tx, state.EVENTS_SINCE, str(account.now))
+        try:
+            page = _page(account, cursor, read_until)
+        except StripeRefusalError as error:
+            if not error.is_missing and error.status != 400:  # noqa: PLR2004 - HTTP's bad request
+                raise
+            raise _LostError from error
+        yield page["data"]
         if not page.get("has_more"):
-            return new
+            return
         # From here this run goes on, however new it is; the next one begins with the last minutes.
-        cursor = str(found[0]["id"])
+        cursor = str(page["data"][0]["id"])
+
+
+def _page(account: Account, cursor: str, read_until: int) -> dict[str, Any]:
+    if cursor:
+        return account.gateway.read("events", limit=100, ending_before=cursor, **_types())
+    # There was no event to go on from: those since then, all at once.
+    made = {"gte": read_until - _OVERLAP_SECONDS}
+    return {"data": list(account.gateway.all("events", created=made, **_types()))}
+
+
+def _keep(account: Account, found: Sequence[Mapping[str, Any]]) -> int:
+    """Keep a page of events, and how far they are read; return how many were new."""
+    with account.uow.batch() as tx:
+        # Newest first: what happened first is kept first.
+        new = sum(accept(tx, one, POLLED, account.now) for one in reversed(found))
+        settled = (one for one in found if one["created"] <= account.now - _OVERLAP_SECONDS)
+        last = next(settled, None)
+        if last is not None:
+            state.put(tx, state.EVENTS_READ, str(last["id"]))
+        state.put(tx, state.EVENTS_SINCE, str(account.now))
+    return new
 
 
 def note_beginning(account: Account) -> None:
@@ -212,6 +262,7 @@ def _begin(account: Account, since: int) -> int:
     return new
 
 
+_LISTED = "done"
 # What may matter of what exists, and what each is as the object of an event.
 _LISTS: Sequence[tuple[str, Mapping[str, Any], str]] = (
     ("subscriptions", {"status": "all"}, "subscription"),
@@ -221,56 +272,54 @@ _LISTS: Sequence[tuple[str, Mapping[str, Any], str]] = (
 
 
 def _list_all(account: Account, since: int) -> int:
-    """List what exists and matters; a list that was cut short goes on where it stopped."""
+    """Take what exists and matters as told; return how much of it is new."""
     new = 0
-    with account.uow.reading() as tx:
-        begun = json.loads(state.get(tx, state.BACKFILL) or "{}")
-    for what, parameters, kind in _LISTS:
-        if begun.get(what) == "done":
-            continue
-        narrowed = dict(parameters)
-        if since:
-            narrowed["created"] = {"gte": since}
-        if begun.get(what):
-            narrowed["starting_after"] = begun[what]
-        for page in account.gateway.pages(what, **narrowed):
-            with account.uow.batch() as tx:
-                known = stripe_links.by_stripe_ids(tx, CUSTOMER, _customers_of(page))
-                rows = [
-                    store.listed_as(kind, str(one["id"]), "", account.now, one.get("created"))
-                    for one in page
-                    if reference(one.get("customer")) in known
-                ]
-                new += store.add(tx, rows)
-                begun[what] = str(page[-1]["id"])
-                state.put(tx, state.BACKFILL, json.dumps(begun))
+    begun = _begun(account)
+    for what, kind, page in _existing(account, since, begun):
         with account.uow.batch() as tx:
-            begun[what] = "done"
+            rows = [
+                store.listed_as(kind, str(one["id"]), "", account.now, one.get("created"))
+                for one in _of_ours(tx, page)
+            ]
+            new += store.add(tx, rows)
+            begun[what] = str(page[-1]["id"]) if page else _LISTED
             state.put(tx, state.BACKFILL, json.dumps(begun))
     return new
 
 
-def _customers_of(page: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = {reference(one.get("customer")) for one in page}
-    return sorted(one for one in found if one is not None)
-
-
-def coming(account: Account) -> list[tuple[str, str]]:
-    """Return kind and id of what new events are about; nothing is kept."""
+def _begun(account: Account) -> dict[str, str]:
+    """Return how far lists have come that were cut short."""
     with account.uow.reading() as tx:
-        cursor = state.get(tx, state.EVENTS_READ)
-    if not cursor:
-        return []
-    page = account.gateway.read("events", limit=100, ending_before=cursor, **_types())
-    found: dict[tuple[str, str], None] = {}
-    for document in reversed(page["data"]):
-        event = read_event(document)
-        target = target_of(event, document)
-        with account.uow.reading() as tx:
-            is_known = store.find(tx, event.id) is not None
-        if target is not None and not is_known:
-            found[target.kind, target.id] = None
-    return list(found)
+        found: dict[str, str] = json.loads(state.get(tx, state.BACKFILL) or "{}")
+    return found
+
+
+def _existing(
+    account: Account, since: int, begun: Mapping[str, str]
+) -> Iterator[tuple[str, str, list[dict[str, Any]]]]:
+    """Yield what exists and may matter: the list, the kind, and a page; none ends the list.
+
+    A list that was cut short goes on where it stopped.
+    """
+    for what, parameters, kind in _LISTS:
+        last = begun.get(what)
+        if last == _LISTED:
+            continue
+        narrowed = dict(parameters)
+        if since:
+            narrowed["created"] = {"gte": since}
+        if last:
+            narrowed["starting_after"] = last
+        for page in account.gateway.pages(what, **narrowed):
+            yield what, kind, page
+        yield what, kind, []
+
+
+def _of_ours(tx: Transaction, page: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return those objects on a page that belong to a user."""
+    customers = {reference(one.get("customer")) for one in page} - {None}
+    known = stripe_links.by_stripe_ids(tx, CUSTOMER, sorted(map(str, customers)))
+    return [one for one in page if reference(one.get("customer")) in known]
 
 
 @contextmanager

@@ -172,9 +172,9 @@ def _foresee(sync: Run) -> None:
     """Say which objects would be brought up to date here; nothing is kept."""
     with sync.account.uow.reading() as tx:
         waiting = events.waiting(tx, stripe_inbox.MOST_ATTEMPTS, 1_000)
-    for one in waiting:
-        sync.tell(Change(one.kind, "bring up to date", "here", None, one.id))
-    for kind, object_id in stripe_events.coming(sync.account):
+    found = [(one.kind, one.id) for one in waiting]
+    found += stripe_events.coming(sync.account, sync.since)
+    for kind, object_id in dict.fromkeys(found):
         sync.tell(Change(kind, "bring up to date", "here", None, object_id))
 
 
