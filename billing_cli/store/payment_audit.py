@@ -20,17 +20,7 @@ def _sum(what: str, where: str) -> str:
 _ALLOCATED: Final = _sum(
     "a.amount", "billing_payment_allocations a WHERE a.payment_id = p.id AND a.released_at IS NULL"
 )
-# Summed first and joined then: credits are not found by the payment or note they come from.
-_CREDITED: Final = "COALESCE(x.credited, 0)"
-
-
-def _credits_by(source: str, what: str, key: str) -> str:
-    return (
-        f"LEFT JOIN (SELECT c.{source}, SUM({what}) AS credited FROM billing_credits c "
-        f"WHERE c.{source} IS NOT NULL GROUP BY c.{source}) x ON x.{source} = {key}"
-    )
-
-
+_CREDITED: Final = _sum("c.amount - c.voided", "billing_credits c WHERE c.source_payment = p.id")
 # What was given back for a credit note is still counted as the invoice's.
 _BARE_REFUNDS: Final = _sum(
     "r.amount",
@@ -63,8 +53,7 @@ PAYMENTS: Final = (
     Agreement(
         name="payments",
         text="payment {0} is not where it says",
-        sql="SELECT p.id FROM billing_payments p "
-        f"{_credits_by('source_payment', 'c.amount - c.voided', 'p.id')} WHERE p.refunded <> "
+        sql="SELECT p.id FROM billing_payments p WHERE p.refunded <> "
         f"{_REFUNDS} OR (p.status = 'succeeded' AND p.amount <> "
         f"{_ALLOCATED} + {_CREDITED} + {_BARE_REFUNDS}) "
         f"OR (p.status <> 'succeeded' AND {_ALLOCATED} + {_CREDITED} <> 0)",
@@ -72,9 +61,8 @@ PAYMENTS: Final = (
     Agreement(
         name="credit notes",
         text="credit note {0} did not become what it says",
-        sql="SELECT n.number FROM billing_credit_notes n "
-        f"{_credits_by('source_note', 'c.amount', 'n.id')} WHERE n.credited <> {_CREDITED} "
-        "OR n.refunded <> "
+        sql="SELECT n.number FROM billing_credit_notes n WHERE n.credited <> "
+        f"{_sum('c.amount', 'billing_credits c WHERE c.source_note = n.id')} OR n.refunded <> "
         f"{_sum('r.amount', 'billing_refunds r WHERE r.credit_note_id = n.id')}",
     ),
     Agreement(

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from sqlalchemy.engine import Connection, Engine
 
-HEAD = "0006"
+HEAD = "0007"
 VERSION_TABLE = "billing_schema_version"
 _MIGRATION_LOCK = 0x62696C6D
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -117,3 +117,25 @@ def test_rejected_lines_are_told_apart(empty_database_url: str) -> None:
     assert [tuple(row) for row in rows] == [(*pair, None) for pair in reasons.items()]
     assert not differences(engine)
     engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("source", "index"),
+    [
+        ("source_invoice", "billing_credits_source"),
+        ("source_payment", "billing_credits_payment"),
+        ("source_note", "billing_credits_note"),
+    ],
+)
+def test_what_granted_a_credit_leads_to_it(database_url: str, source: str, index: str) -> None:
+    engine = open_engine(database_url)
+    explain = "EXPLAIN QUERY PLAN"
+    with engine.connect() as connection:
+        if engine.dialect.name == "postgresql":
+            # There is too little in the table for an index to be worth it.
+            connection.exec_driver_sql("SET enable_seqscan = off")
+            explain = "EXPLAIN"
+        query = f"{explain} SELECT id FROM billing_credits WHERE {source} = 7"
+        plan = str(connection.exec_driver_sql(query).all())
+    assert index in plan
+    engine.dispose()
