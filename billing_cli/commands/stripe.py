@@ -13,7 +13,7 @@ from billing_cli.app import App
 from billing_cli.commands.examples import examples
 from billing_cli.commands.switch import is_disabled
 from billing_cli.errors import UsageError
-from billing_cli.options import DryRunOption, OutputOption
+from billing_cli.options import DryRunOption, OutputOption, parse_date_or_moment
 from billing_cli.output import Column, OutputFormat, emit, progress, rehearsed
 
 if TYPE_CHECKING:
@@ -95,7 +95,8 @@ def sync(
         )
     if is_disabled(app):
         return
-    options = service.Options(only, service.instant_of(app, since), dry_run)
+    moment = 0 if since is None else parse_date_or_moment(since, "--since")
+    options = service.Options(only, service.instant_of(app, moment), dry_run)
     changes: list[Change] = []
     with progress(service.size(app, options), "syncing") as advance:
         listener = service.Listener(changes.append, advance)

@@ -7,7 +7,7 @@ import typer
 from billing_cli.app import App
 from billing_cli.commands.examples import examples
 from billing_cli.commands.stripe import cli
-from billing_cli.options import OutputOption, PeriodOption
+from billing_cli.options import OutputOption, PeriodOption, parse_period
 from billing_cli.output import Column, OutputFormat, emit, progress
 
 _COLUMNS = (
@@ -40,6 +40,8 @@ def reconcile(
     from billing_cli.services import stripe_comparison as service
 
     app: App = context.obj
+    if period is not None:
+        parse_period(period)
     with (
         progress(None, "comparing") as advance,
         service.comparing(app, period, advance) as comparison,

@@ -7,7 +7,6 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from billing_cli.errors import IncompleteError
-from billing_cli.options import parse_period
 from billing_cli.pricing import stripe_comparison as compare
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.stripe_comparison import (
@@ -69,8 +68,6 @@ def comparing(app: App, period: str | None, advance: Callable[[int], None]) -> I
 
     ``advance`` is told how many objects were compared.
     """
-    if period is not None:
-        parse_period(period)
     with opened(app, lambda _question: False, rehearse=True) as account:
         since = 0
         if period is not None:

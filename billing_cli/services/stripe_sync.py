@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import IncompleteError
-from billing_cli.options import parse_date_or_moment
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.periods import local_midnight
 from billing_cli.services import (
@@ -29,6 +28,7 @@ from billing_cli.store import stripe_state as state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from datetime import date
 
     from billing_cli.app import App
     from billing_cli.services.stripe_access import Account, Confirm
@@ -103,16 +103,13 @@ def run_job(app: App) -> JobReport:
     return JobReport([Count(outcome.changes, "change")], problem=problem)
 
 
-def instant_of(app: App, since: str | None) -> int:
-    """Return the instant that ``--since`` names: one, or the beginning of a local date."""
-    if since is None:
-        return 0
-    moment = parse_date_or_moment(since, "--since")
-    if isinstance(moment, int):
-        return moment
+def instant_of(app: App, since: date | int) -> int:
+    """Return the instant from which on a sync goes: the one given, or a local date's beginning."""
+    if isinstance(since, int):
+        return since
     with app.unit_of_work() as uow:
         history = terms.establish(uow, app.settings, app.clock.now()).history
-    return local_midnight(moment, history.calendar.zone_at(app.clock.now()))
+    return local_midnight(since, history.calendar.zone_at(app.clock.now()))
 
 
 def size(app: App, options: Options) -> int | None:

@@ -234,3 +234,13 @@ def test_nothing_is_sent_while_billing_is_switched_off(sqlite_world: World) -> N
     found = sqlite_world("stripe", "sync").ok()
     assert found.stderr.startswith("billing is switched off")
     assert sqlite_world.server.requests == []
+
+
+def test_what_is_older_than_a_moment_is_left_out(sqlite_world: World) -> None:
+    world = sqlite_world
+    world.bill(ann=10)
+    for since in ("2025-02-02", "2025-02-01T00:00:01Z"):
+        assert world.sync("--only", "invoices", "--since", since) == []
+    assert world("stripe", "sync", "--since", "yesterday").exit_code == 2
+    world.sync("--since", "2025-02-01")
+    assert world.theirs("ann")["status"] == "open"
