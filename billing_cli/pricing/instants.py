@@ -60,6 +60,11 @@ def format_instant(second: int) -> str:
     return (_EPOCH + timedelta(seconds=second)).strftime("%Y-%m-%dT%H:%M:%SZ").rjust(20, "0")
 
 
+def instant_text(instant: int | None) -> str | None:
+    """Return an instant as :func:`format_instant` writes it; None where there is none."""
+    return None if instant is None else format_instant(instant)
+
+
 class _Days(dict[str, int]):
     """From ``YYYY-MM-DDT`` to the start of that day in UTC, filled as days are met."""
 

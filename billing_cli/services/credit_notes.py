@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from billing_cli.errors import ConflictError, NotFoundError
 from billing_cli.pricing import invoice_states as states
 from billing_cli.pricing.credit_notes import Parts, of_line, of_total
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.invoice_numbers import number_in, series_at
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.payments import Share, fill
@@ -196,7 +196,7 @@ def row_of(note: NoteRow, invoice_number: str | None) -> dict[str, object]:
         "line": note.line,
         "reason": note.reason,
         "created_at": format_instant(note.created_at),
-        "voided_at": None if note.voided_at is None else format_instant(note.voided_at),
+        "voided_at": instant_text(note.voided_at),
     }
 
 

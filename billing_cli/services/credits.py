@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError, NotFoundError, UsageError
 from billing_cli.pricing import credits as rules
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor, parse_amount
 from billing_cli.pricing.payments import LARGEST
 from billing_cli.pricing.profiles import read_user_id
@@ -45,7 +45,7 @@ def grant(tx: Transaction, grants: Sequence[Grant], now: int) -> range:
                     "amount": format_minor(given.amount, given.currency),
                     "currency": given.currency,
                     "reason": given.reason,
-                    "expires_at": _instant(given.expires_at),
+                    "expires_at": instant_text(given.expires_at),
                 },
             )
             for number, given in zip(ids, grants, strict=True)
@@ -203,11 +203,11 @@ def row_of(row: CreditRow, now: int) -> dict[str, object]:
         "expired": format_minor(unused if expired else 0, row.currency),
         "voided": format_minor(row.voided, row.currency),
         "currency": row.currency,
-        "expires_at": _instant(row.expires_at),
+        "expires_at": instant_text(row.expires_at),
         "reason": row.reason,
         "source": _source(row),
         "created_at": format_instant(row.created_at),
-        "voided_at": _instant(row.voided_at),
+        "voided_at": instant_text(row.voided_at),
         "void_reason": row.void_reason,
     }
 
@@ -227,7 +227,3 @@ def _require(tx: Transaction, credit_id: int) -> CreditRow:
             f"there is no credit {credit_id}", "billing credits list --all shows their ids"
         )
     return row
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)

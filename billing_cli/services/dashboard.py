@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from billing_cli.errors import UsageError
 from billing_cli.pricing import dashboard as pricing
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.services import dashboard_accounts as accounts
 from billing_cli.services import dashboard_charts as charts
 from billing_cli.services import dashboard_rows as shown
@@ -157,7 +157,7 @@ def _head(history: TermsHistory, now: int, metered: int | None) -> dict[str, obj
         "billing_mode": history.mode_of(period.start),
         "currency": terms_now.currency,
         "timezone": terms_now.timezone,
-        "metered_until": None if metered is None else format_instant(metered),
+        "metered_until": instant_text(metered),
     }
 
 

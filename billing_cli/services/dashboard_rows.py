@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from billing_cli.pricing.dashboard import STATUSES
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.quotas import QUOTAS
 from billing_cli.services.quota_rows import shown_limit, shown_percent, shown_use, unit_of
@@ -25,7 +25,7 @@ def user_row(one: Account, last: LastInvoice | None, currency: str) -> dict[str,
         "user_id": one.user_id,
         "plan": one.plan_id,
         "status": one.status,
-        "suspended_since": _instant(one.suspended_since),
+        "suspended_since": instant_text(one.suspended_since),
     }
     for place, resource in enumerate(QUOTAS):
         use, limit = one.uses[place], one.limits[place]
@@ -43,7 +43,7 @@ def user_row(one: Account, last: LastInvoice | None, currency: str) -> dict[str,
         "projected_cost": format_minor(one.projected, currency),
         "amount_due": format_minor(one.owed, currency),
         "overdue": format_minor(one.overdue, currency),
-        "overdue_since": _instant(one.overdue_since),
+        "overdue_since": instant_text(one.overdue_since),
         "credit_balance": format_minor(one.credits, currency),
         "currency": currency,
         "last_invoice": last and (last.invoice_number or str(last.id)),
@@ -67,7 +67,3 @@ def totals(found: Sequence[Account], gathered: Gathered, currency: str) -> dict[
         "credit_balance": format_minor(sum(one.credits for one in found), currency),
         "currency": currency,
     }
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.errors import ConflictError, UsageError
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.services import sinks
 from billing_cli.services.outbox import numbers_of, require_known
 from billing_cli.store import deliveries as store
@@ -135,12 +135,8 @@ def _shown(sink: str, row: store.Listed) -> dict[str, object]:
         "occurred_at": format_instant(row.occurred_at),
         "state": row.state,
         "attempts": row.attempts,
-        "next_attempt_at": _instant(row.due_at),
-        "tried_at": _instant(row.tried_at),
-        "settled_at": _instant(row.settled_at),
+        "next_attempt_at": instant_text(row.due_at),
+        "tried_at": instant_text(row.tried_at),
+        "settled_at": instant_text(row.settled_at),
         "last_error": row.last_error,
     }
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)

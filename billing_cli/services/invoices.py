@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.quantities import UNITS
 from billing_cli.services import credit_notes, generation, payments, terms
@@ -111,11 +111,11 @@ def show_in(tx: Transaction, reference: str) -> dict[str, object]:
     row, lines = generation.show(tx, reference)
     return {
         **row_of(row),
-        "overdue_at": _instant(row.overdue_at),
+        "overdue_at": instant_text(row.overdue_at),
         "memo": row.memo,
         "tax_name": row.tax_name,
         "tax_percent": row.tax_percent,
-        "voided_at": _instant(row.voided_at),
+        "voided_at": instant_text(row.voided_at),
         "void_reason": row.void_reason,
         "written_off": bool(row.written_off),
         "superseded_by": row.superseded_by,
@@ -165,9 +165,9 @@ def row_of(row: InvoiceRow) -> dict[str, object]:
         "currency": row.currency,
         "status": row.status,
         "created_at": format_instant(row.created_at),
-        "sent_at": _instant(row.sent_at),
-        "due_date": _instant(row.due_date or row.due_override),
-        "paid_at": _instant(row.paid_at),
+        "sent_at": instant_text(row.sent_at),
+        "due_date": instant_text(row.due_date or row.due_override),
+        "paid_at": instant_text(row.paid_at),
         "source": "stripe" if row.kind == store.STRIPE else "billing",
     }
 
@@ -198,7 +198,3 @@ def unit_of(line: LineRow) -> str | None:
         return UNITS[line.resource_type]
     # The fee of a plan: months or years held.
     return None if line.item is None else f"{line.item.partition(':')[0]}s"
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)

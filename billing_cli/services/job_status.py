@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 
 from billing_cli.errors import IncompleteError
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.services import jobs, terms
 from billing_cli.store import jobs as store
 
@@ -109,8 +109,8 @@ def _row(
         "did": None if last is None else last.did or None,
         "duration": None if duration is None else shown_duration(duration),
         "duration_ms": duration,
-        "last_success": _instant(standing.succeeded_at),
-        "next_due": _instant(standing.due_at),
+        "last_success": instant_text(standing.succeeded_at),
+        "next_due": instant_text(standing.due_at),
         "backlog": backlog.get(""),
         "backlog_counts": {noun: number for noun, number in backlog.items() if noun},
         "late": in_words(late) if late else None,
@@ -131,7 +131,7 @@ def _run_row(run: Run) -> dict[str, object]:
         "run": run.id,
         "job": run.job,
         "started_at": format_instant(run.started_at),
-        "due_at": _instant(run.due_at),
+        "due_at": instant_text(run.due_at),
         "result": run.result,
         "did": run.did or None,
         "duration": None if run.duration_ms is None else shown_duration(run.duration_ms),
@@ -151,7 +151,7 @@ def outcome_rows(outcomes: Sequence[Outcome]) -> Iterator[dict[str, object]]:
             "did": None if one.duration_ms is None else one.report.did,
             "duration": None if one.duration_ms is None else shown_duration(one.duration_ms),
             "duration_ms": one.duration_ms,
-            "due_at": _instant(one.due_at),
+            "due_at": instant_text(one.due_at),
             "counts": {count.noun: count.number for count in one.report.counts},
             "error": one.error,
         }
@@ -177,7 +177,3 @@ def shown_duration(duration_ms: int) -> str:
     if seconds < _UNITS[-2][0]:
         return f"{seconds}.{duration_ms % _MS // 100} s"
     return in_words(seconds)
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from billing_cli.errors import BillingError, IncompleteError, NotConfiguredError, UsageError
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.schedules import Cron
 from billing_cli.services import job_work, terms
 from billing_cli.services.job_report import Count, JobReport, Task
@@ -318,7 +318,7 @@ def _perform(uow: UnitOfWork, standing: Standing, task: Task) -> Outcome:
     with uow.batch() as tx:
         number = store.begin(tx, job.name, task.now, due_at, process)
     with app.log.told(job=job.name, run=number):
-        app.log.debug("begins", due_at=None if due_at is None else format_instant(due_at))
+        app.log.debug("begins", due_at=instant_text(due_at))
         outcome = _attempt(job, task)._replace(due_at=due_at)
         ended = store.Run(
             number,

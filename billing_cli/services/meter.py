@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.errors import NotFoundError, UsageError
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_decimal
 from billing_cli.pricing.quantities import UNITS
 from billing_cli.pricing.rating import Totals, add_to, cost, in_line_order, shown_quantity
@@ -87,7 +87,7 @@ def run(app: App, until: int | None, advance: Advance, *, dry_run: bool) -> RunR
         "sessions": report.sessions,
         "anomalies": report.anomalies,
         "records": report.records,
-        "metered_until": None if metered is None else format_instant(metered),
+        "metered_until": instant_text(metered),
     }
     return RunResult(row, warn_of(in_force))
 

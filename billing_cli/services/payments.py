@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError, NotFoundError, UsageError
 from billing_cli.pricing import invoice_states as states
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.payments import fill
 from billing_cli.services import credits, settlement, terms
@@ -281,7 +281,7 @@ def of_invoice(tx: Transaction, invoice_id: int) -> list[dict[str, object]]:
                 "reference": payment.reference,
                 "status": payment.status,
                 "received_at": format_instant(payment.received_at),
-                "released_at": _instant(one.released_at),
+                "released_at": instant_text(one.released_at),
             }
         )
     return rows
@@ -309,7 +309,7 @@ def row_of(listed: Listed) -> dict[str, object]:
         "reason": payment.reason,
         "received_at": format_instant(payment.received_at),
         "created_at": format_instant(payment.created_at),
-        "reversed_at": _instant(payment.reversed_at),
+        "reversed_at": instant_text(payment.reversed_at),
     }
 
 
@@ -377,7 +377,7 @@ def _allocation_of(one: Allocation, currency: str) -> dict[str, object]:
         "invoice_number": one.invoice_number,
         "amount": format_minor(one.amount, currency),
         "allocated_at": format_instant(one.allocated_at),
-        "released_at": _instant(one.released_at),
+        "released_at": instant_text(one.released_at),
     }
 
 
@@ -389,7 +389,3 @@ def _refund_of(one: RefundRow, currency: str) -> dict[str, object]:
         "reason": one.reason,
         "refunded_at": format_instant(one.refunded_at),
     }
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.errors import NotFoundError
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services import terms
@@ -101,7 +101,7 @@ def _version(version: Version, now: int) -> dict[str, object]:
     ended = version.until is not None and version.until <= now
     return {
         "since": BEGINNING if version.since is None else format_instant(version.since),
-        "until": None if version.until is None else format_instant(version.until),
+        "until": instant_text(version.until),
         "when": ("past" if ended else "current") if begun else "coming",
         **_row(version.plan, version.terms, version.terms.mode),
     }

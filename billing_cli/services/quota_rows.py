@@ -5,7 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_decimal, format_minor, to_minor
 from billing_cli.pricing.quotas import SPEND, WARNING, level_of, percent_of
 from billing_cli.store.outbox import Notice
@@ -73,7 +73,7 @@ def rows_of(  # noqa: PLR0913, PLR0917 - what a row is made of
     currency: str,
 ) -> list[dict[str, object]]:
     """Return a row for each limit of a user; for one who is only suspended, one without."""
-    since_suspended = None if suspended is None else format_instant(suspended)
+    since_suspended = instant_text(suspended)
     rows: list[dict[str, object]] = []
     for resource, (use, limit) in balances.items():
         standing = standings.get(resource)

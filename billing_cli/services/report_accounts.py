@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from billing_cli.pricing import aging as rules
 from billing_cli.pricing import recurring
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.report_columns import columns_of
 from billing_cli.pricing.reports import Report
@@ -131,4 +131,4 @@ def _taxes(scope: Scope, found: Iterable[Any], months: dict[int, str], group: st
 
 
 def _at(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)
+    return instant_text(moment)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.report_columns import columns_of
 from billing_cli.pricing.reports import Report
@@ -59,7 +59,7 @@ def _invoice(row: tuple[Any, ...]) -> Row:
         *(format_minor(minor, currency) for minor in amounts),
         currency,
         status,
-        *map(_instant, moments),
+        *map(instant_text, moments),
     )
 
 
@@ -88,7 +88,7 @@ def _payment(row: tuple[Any, ...]) -> Row:
         method,
         reference,
         reason,
-        *map(_instant, moments),
+        *map(instant_text, moments),
     )
 
 
@@ -117,7 +117,7 @@ def _credit(row: tuple[Any, ...]) -> Row:
         source,
         source_id,
         reason,
-        *map(_instant, moments),
+        *map(instant_text, moments),
         void_reason,
     )
 
@@ -138,10 +138,6 @@ def _sums(found: Iterable[Any], months: dict[int, str]) -> Iterator[Row]:
     for about, many, *amounts, currency in found:
         shown = (format_minor(minor, currency) for minor in amounts)
         yield (months.get(about, about), many, *shown, currency)
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)
 
 
 _MAKERS: Final = {

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from billing_cli.pricing import invoice_states as states
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.services import suspensions
 from billing_cli.store import invoices, outbox
@@ -74,7 +74,7 @@ def invoice_data(row: InvoiceRow) -> dict[str, Any]:
         "amount_due": format_minor(0 if row.status == states.VOID else row.due, row.currency),
         "currency": row.currency,
         "status": row.status,
-        "due_date": None if row.due_date is None else format_instant(row.due_date),
+        "due_date": instant_text(row.due_date),
     }
 
 

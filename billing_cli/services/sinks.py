@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError, NotFoundError
 from billing_cli.pricing.excerpts import quoted
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.store import deliveries, outbox
 from billing_cli.store import sinks as store
 
@@ -123,10 +123,6 @@ def _row(
         "since": None if row is None else format_instant(row.first_seen_at),
         "backlog": backlog,
         "dead": dead,
-        "paused_until": _instant(row and row.paused_until),
+        "paused_until": instant_text(row and row.paused_until),
         "reason": row and row.stop_reason,
     }
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)

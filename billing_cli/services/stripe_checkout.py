@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billing_cli.errors import ConflictError, NotConfiguredError, UsageError
 from billing_cli.gateway import stripe_parameters as parameters
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.stripe_amounts import to_stripe
 from billing_cli.pricing.stripe_objects import (
     CheckoutSession,
@@ -58,7 +58,7 @@ class Page(NamedTuple):
 
     def row(self) -> dict[str, object]:
         """Return the page as it is shown."""
-        until = None if self.expires_at is None else format_instant(self.expires_at)
+        until = instant_text(self.expires_at)
         return {"url": self.url, "purpose": self.purpose, "id": self.id, "expires_at": until}
 
 

@@ -13,7 +13,7 @@ from billing_cli.errors import (
     UsageError,
 )
 from billing_cli.gateway.stripe_errors import StripeRefusalError
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.stripe_events import (
     HANDLED,
     read_event,
@@ -370,5 +370,5 @@ def row_of(row: EventRow) -> dict[str, object]:
         "api_version": row.api_version,
         "created_at": format_instant(row.created),
         "received_at": format_instant(row.received_at),
-        "worked_at": None if row.worked_at is None else format_instant(row.worked_at),
+        "worked_at": instant_text(row.worked_at),
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.subscriptions import plan_of, term_at
 from billing_cli.pricing.timelines import FOREVER
@@ -48,7 +48,7 @@ def row_of(history: TermsHistory, found: Listed, at: int) -> dict[str, object]:
         "current_period_end": None,
         "next_plan_id": None,
         "ends_at": None,
-        "canceled_at": None if row.canceled_at is None else format_instant(row.canceled_at),
+        "canceled_at": instant_text(row.canceled_at),
         "created_at": format_instant(row.created_at),
         "source": row.source,
         "stripe_subscription_id": row.stripe_subscription_id,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.notices import RESUMED, SUSPENDED
 from billing_cli.store import suspensions as store
 from billing_cli.store import users
@@ -144,7 +144,7 @@ def _shown(row: Suspension) -> dict[str, object]:
         "resource_type": row.resource_type,
         "reason": row.reason,
         "suspended_at": format_instant(row.suspended_at),
-        "resumed_at": None if row.resumed_at is None else format_instant(row.resumed_at),
+        "resumed_at": instant_text(row.resumed_at),
         "resume_reason": row.resume_reason,
     }
 

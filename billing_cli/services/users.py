@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import ConflictError, NotFoundError, UsageError
-from billing_cli.pricing.instants import format_instant
+from billing_cli.pricing.instants import format_instant, instant_text
 from billing_cli.pricing.money import format_minor
 from billing_cli.pricing.profiles import read_user_id
 from billing_cli.pricing.quotas import PLAN, QUOTAS
@@ -40,8 +40,8 @@ def listing(
             {
                 **_profile(listed.user),
                 "plan": listed.plan_id,
-                "suspended_since": _instant(listed.suspended_since),
-                "created_at": _instant(listed.user.created_at),
+                "suspended_since": instant_text(listed.suspended_since),
+                "created_at": instant_text(listed.user.created_at),
             }
             for listed in store.listed(tx, now, plan, suspended=suspended)
         )
@@ -64,15 +64,15 @@ def show(app: App, user_id: str) -> dict[str, object]:
         since, reason = store.suspension_at(tx, row.user_key, now) or (None, None)
         return {
             **_profile(row),
-            "created_at": _instant(row.created_at),
+            "created_at": instant_text(row.created_at),
             "plan": phase and phase.plan_id,
             "subscription_id": phase and phase.subscription_id,
             "plan_from": phase and format_instant(phase.start),
-            "plan_to": _instant(phase.end) if phase and phase.end < FOREVER else None,
+            "plan_to": instant_text(phase.end) if phase and phase.end < FOREVER else None,
             "credit_balance": format_minor(store.credit_balance(tx, row.user_key, now), currency),
             "owed": format_minor(store.owed(tx, row.user_key), currency),
             "currency": currency,
-            "suspended_since": _instant(since),
+            "suspended_since": instant_text(since),
             "suspended_reason": reason,
             "limits": list(_limits(tx, row, history, phase, now)),
         }
@@ -169,7 +169,3 @@ def _profile(row: store.UserRow) -> dict[str, object]:
         "tax_number": row.tax_number,
         "tax": row.tax or taxes.DEFAULT,
     }
-
-
-def _instant(moment: int | None) -> str | None:
-    return None if moment is None else format_instant(moment)
