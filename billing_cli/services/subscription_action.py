@@ -14,6 +14,7 @@ from billing_cli.pricing.timelines import FOREVER
 from billing_cli.services.restating import changed, plans_changed
 from billing_cli.services.subscription_rows import notice, row_of
 from billing_cli.store import outbox, subscriptions, users
+from billing_cli.store.names import id_named
 from billing_cli.store.subscriptions import NewSubscription
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from billing_cli.store.unit_of_work import Transaction
 
 OPERATOR = "operator"
-_DIGITS_OF_IDS = 18
 
 
 class Wanted(NamedTuple):
@@ -242,8 +242,9 @@ def find(tx: Transaction, wanted: Wanted, now: int) -> Listed:
 
 
 def _number(reference: str) -> int:
-    if reference.isascii() and reference.isdigit() and len(reference) <= _DIGITS_OF_IDS:
-        return int(reference)
+    number = id_named(reference)
+    if number is not None:
+        return number
     raise NotFoundError(
         f"there is no subscription {quoted(reference)}",
         "name it by its id, or by --user; billing subscription list shows both",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.pricing.credits import Available, Past
+from billing_cli.store.names import id_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -15,9 +16,6 @@ _USED = (
     "CAST(COALESCE((SELECT SUM(u.amount) FROM billing_credit_uses u "
     "WHERE u.credit_id = c.id AND u.reversed_at IS NULL), 0) AS BIGINT)"
 )
-
-# What a 64-bit column holds.
-_LARGEST_ID = 2**63 - 1
 
 
 class Grant(NamedTuple):
@@ -111,7 +109,7 @@ def use(tx: Transaction, uses: Iterable[UseRow]) -> None:
 
 def find(tx: Transaction, credit_id: int) -> CreditRow | None:
     """Find a grant by its id."""
-    if credit_id > _LARGEST_ID:
+    if id_named(credit_id) is None:
         return None
     row = tx.row(f"SELECT {_ALL} FROM billing_credits c WHERE c.id = ?", credit_id)
     return None if row is None else CreditRow(*row)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from billing_cli.store.invoice_rows import COLUMNS, BilledLine, ClaimRow, InvoiceRow, LineRow
-from billing_cli.store.names import can_be_stored
+from billing_cli.store.names import can_be_stored, id_named
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -17,7 +17,6 @@ REGULAR, CUSTOM = "regular", "custom"
 STRIPE = "stripe"
 
 _ALL = ", ".join(f"i.{name}" for name in COLUMNS)
-_LONGEST_ID = 18
 
 
 class Selection(NamedTuple):
@@ -69,13 +68,9 @@ def find(tx: Transaction, reference: str) -> InvoiceRow | None:
     if not can_be_stored(reference):
         return None
     row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.invoice_number = ?", reference)
-    if (
-        row is None
-        and reference.isascii()
-        and reference.isdigit()
-        and len(reference) <= _LONGEST_ID
-    ):
-        row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.id = ?", int(reference))
+    number = id_named(reference)
+    if row is None and number is not None:
+        row = tx.row(f"SELECT {_ALL} FROM billing_invoices i WHERE i.id = ?", number)
     return None if row is None else InvoiceRow(*row)
 
 

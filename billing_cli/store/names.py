@@ -1,4 +1,4 @@
-"""Interning: users, sessions and event origins by small integers that tables share."""
+"""Names: those that tables share by small integers, and which texts and ids can be stored."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 # Sessions come and go: what the cache forgets, it looks up again.
 _CACHE_LIMIT = 200_000
+# What a 64-bit column holds, and how many digits that is.
+_LARGEST_ID = 2**63 - 1
+_DIGITS = 19
 
 
 class Kind(NamedTuple):
@@ -86,3 +89,12 @@ def can_be_stored(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return "\0" not in text
+
+
+def id_named(reference: str | int) -> int | None:
+    """Return the id that a text or a number names; None for what no column can hold."""
+    if isinstance(reference, str):
+        if not (reference.isascii() and reference.isdigit() and len(reference) <= _DIGITS):
+            return None
+        reference = int(reference)
+    return reference if 0 <= reference <= _LARGEST_ID else None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from billing_cli.store.names import id_named
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
@@ -11,9 +13,6 @@ if TYPE_CHECKING:
 
 SUCCEEDED, FAILED, REVERSED, UNMATCHED = "succeeded", "failed", "reversed", "unmatched"
 STATUSES = (SUCCEEDED, FAILED, REVERSED, UNMATCHED)
-
-# What a 64-bit column holds.
-_LARGEST_ID = 2**63 - 1
 
 
 class PaymentRow(NamedTuple):
@@ -128,7 +127,7 @@ def rewrite(tx: Transaction, payment: PaymentRow) -> None:
 
 def find(tx: Transaction, payment_id: int) -> PaymentRow | None:
     """Find a payment by its id."""
-    if payment_id > _LARGEST_ID:
+    if id_named(payment_id) is None:
         return None
     row = tx.row(f"SELECT {_ALL} FROM billing_payments p WHERE p.id = ?", payment_id)
     return None if row is None else PaymentRow(*row)
