@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from billing_cli.errors import ConflictError, UnavailableError, UsageError
+from billing_cli.errors import ConflictError, NotConfiguredError, UnavailableError, UsageError
 from billing_cli.gateway.stripe_errors import StripeRefusalError, StripeSilenceError
 from billing_cli.pricing.instants import format_instant
 from billing_cli.pricing.stripe_objects import read_account
@@ -91,6 +91,17 @@ def answered() -> Iterator[None]:
                 "docs/stripe.md lists the permissions that a restricted key needs",
             ) from error
         raise ConflictError(f"Stripe says no: {error}") from error
+
+
+def require_signing_secret(app: App) -> str:
+    """Return what signs the events that Stripe delivers; NotConfiguredError if there is nothing."""
+    secret = app.settings.values.stripe_webhook_secret
+    if secret is None:
+        raise NotConfiguredError(
+            "there is no signing secret of the webhook",
+            "set STRIPE_WEBHOOK_SECRET to the secret that Stripe shows for the endpoint: whsec_...",
+        )
+    return secret.get_secret_value()
 
 
 def _account_id(gateway: StripeGateway) -> str:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from billing_cli.errors import (
     InvalidDataError,
-    NotConfiguredError,
     NotFoundError,
     UsageError,
 )
@@ -23,7 +22,7 @@ from billing_cli.pricing.stripe_events import (
 from billing_cli.pricing.stripe_fields import reference
 from billing_cli.pricing.stripe_signatures import SignatureProblem, verify
 from billing_cli.services import stripe_customers
-from billing_cli.services.stripe_access import LIVE, UNKNOWN
+from billing_cli.services.stripe_access import LIVE, UNKNOWN, require_signing_secret
 from billing_cli.store import stripe_events as store
 from billing_cli.store import stripe_links
 from billing_cli.store import stripe_requests as requests
@@ -121,18 +120,12 @@ def receive(app: App, body: bytes, signature: str | None) -> dict[str, object]:
 
     Raises :class:`InvalidDataError` for a signature that does not hold, and for what is no event.
     """
-    values = app.settings.values
-    secret = values.stripe_webhook_secret
-    if secret is None:
-        raise NotConfiguredError(
-            "there is no signing secret of the webhook",
-            "set STRIPE_WEBHOOK_SECRET to the secret that Stripe shows for the endpoint: whsec_...",
-        )
+    secret = require_signing_secret(app)
     if len(body) > LARGEST_BODY:
         raise InvalidDataError("the event is larger than any of Stripe's", "nothing was kept")
     now = app.clock.now()
     try:
-        verify(body, signature, [secret.get_secret_value()], now)
+        verify(body, signature, [secret], now)
         document = json.loads(body)
         with app.unit_of_work() as uow, uow.batch() as tx:
             is_new = accept(tx, document, WEBHOOK, now)

@@ -18,7 +18,7 @@ from billing_cli.errors import (
     UsageError,
 )
 from billing_cli.services import stripe_events, stripe_inbox
-from billing_cli.services.stripe_access import LIVE, TEST, opened
+from billing_cli.services.stripe_access import LIVE, TEST, opened, require_signing_secret
 from billing_cli.store import stripe_events as events
 from billing_cli.store import stripe_state as state
 from billing_cli.store.stripe_events import FAILED, PENDING
@@ -170,11 +170,7 @@ def listen(app: App, place: Place, say: Say, confirm: Confirm) -> None:
 
 def _check(app: App, place: Place) -> None:
     require_on(app)
-    if app.settings.values.stripe_webhook_secret is None:
-        raise NotConfiguredError(
-            "there is no signing secret of the webhook",
-            "set STRIPE_WEBHOOK_SECRET to the secret that Stripe shows for the endpoint: whsec_...",
-        )
+    require_signing_secret(app)
     if not place.path.startswith("/") or set(place.path) & set("{}?# "):
         raise UsageError(
             f"--path: {place.path!r} is no path", "write it as /api/plugins/billing/webhook"
