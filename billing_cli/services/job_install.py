@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 _MODE: Final = 0o644
 _HINT: Final = "run this as root, or use --user"
-_LONGEST_PRINTABLE: Final = 0x20
+_FIRST_PRINTABLE: Final = 0x20
 _SYSTEM_UNITS: Final = Path("/etc/systemd/system")
 _USER_UNITS: Final = Path(".config/systemd/user")
 _SYSTEM_CRON: Final = Path("/etc/cron.d")
@@ -67,7 +67,7 @@ def plan(app: App, wanted: Wanted) -> Plan:
         raise UsageError("--user is for others than root", "leave it out to install for the system")
     found = _installation(app, wanted)
     for text in (*found.program, *found.options, *(value for _, value in found.variables)):
-        if any(ord(character) < _LONGEST_PRINTABLE for character in text):
+        if any(ord(character) < _FIRST_PRINTABLE for character in text):
             raise UsageError(
                 "a path holds a line break or another control character, which no unit can",
                 "move what it names",
