@@ -75,9 +75,7 @@ def send(url: str, address: str, *, customers: bool) -> int:
         "sk_test_bench", base=address, rate=0, timeout=30, monotonic=time.monotonic
     )
     with unit_of_work(url) as uow:
-        account = Account(
-            uow, gateway, settings(url), terms_history(url), _NOW, "acct_bench", TEST, "bench"
-        )
+        account = Account(uow, gateway, settings(url), terms_history(url), _NOW, TEST, "bench")
         run = Run(account, sent.append)
         if customers:
             stripe_customers.sync(run)

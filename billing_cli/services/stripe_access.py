@@ -39,7 +39,6 @@ class Account:
     settings: Settings
     history: TermsHistory
     now: int
-    account_id: str
     mode: str
     installation: str
 
@@ -72,7 +71,7 @@ def opened(app: App, confirm: Confirm, *, rehearse: bool = False) -> Iterator[Ac
                 _take(tx, found, mode, now)
         with uow.reading() as tx:
             installation = state.get(tx, state.INSTALLATION) or "new"
-        yield Account(uow, gateway, app.settings, history, now, found, mode, installation)
+        yield Account(uow, gateway, app.settings, history, now, mode, installation)
 
 
 @contextmanager
