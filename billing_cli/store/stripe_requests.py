@@ -56,7 +56,9 @@ def finish(tx: Transaction, answered: Iterable[tuple[int, str | None, str | None
 def close_others(tx: Transaction, keys: Sequence[str], now: int) -> None:
     """Close what has no answer, and that nobody wants any more, but for what makes something.
 
-    What makes something stays, for whoever wants it again: it may have been made.
+    What makes something stays, for whoever wants it again: it may have been made. Lines make
+    something, too, but harm nothing: a draft to which they are added once more does not add up to
+    the invoice, and is thrown away and begun again.
     """
     subquery, parameter = tx.texts(keys)
     tx.execute(
