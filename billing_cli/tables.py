@@ -322,9 +322,10 @@ def _is_ambiguous(
 ) -> bool:
     """Tell whether headings, or texts of a column, that differ look the same when cut."""
     headings = {cut(columns[at].heading, width) for at, width in widths.items()}
+    different = {at: set(cells[at]) for at in widths}
     return len(headings) < len(widths) or any(
-        len({cut(text, width) for text in set(cells[at])}) < len(set(cells[at]))
-        for at, width in widths.items()
+        len({cut(text, widths[at]) for text in texts}) < len(texts)
+        for at, texts in different.items()
     )
 
 

@@ -101,8 +101,9 @@ def as_many_users(
         if lines is not None:
             return lines, len(some)
     found: list[Line] = []
+    resources = _resources(rows)
     for number, row in enumerate(rows):
-        block = _block(row, _resources(rows), width, unicode=unicode)
+        block = _block(row, resources, width, unicode=unicode)
         # Here nothing stands above the users.
         if room is not None and number >= least and len(found) + len(block) > room + 1:
             return found, number

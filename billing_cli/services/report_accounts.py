@@ -33,7 +33,13 @@ def aging(scope: Scope, group: str) -> Report:
     if group == "user":
         found = store.owed_sums(scope.tx, scope.only, bounds)
         rows = (
-            (user, many, *(format_minor(minor, currency) for minor in amounts), currency, _at(due))
+            (
+                user,
+                many,
+                *(format_minor(minor, currency) for minor in amounts),
+                currency,
+                instant_text(due),
+            )
             for user, many, *amounts, currency, due in found
         )
     else:
@@ -85,8 +91,8 @@ def _customers(scope: Scope, found: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
             many,
             *(format_minor(minor, currency) for minor in amounts),
             currency,
-            _at(known_at),
-            _at(invoiced_at),
+            instant_text(known_at),
+            instant_text(invoiced_at),
         )
 
 
@@ -128,7 +134,3 @@ def _taxes(scope: Scope, found: Iterable[Any], months: dict[int, str], group: st
         about = () if group == "rate" else (months.get(grouped, grouped),)
         shown = (format_minor(minor, currency) for minor in (*amounts, *left))
         yield (*about, tax_id, name, percent, many, *shown, scope.currency)
-
-
-def _at(moment: int | None) -> str | None:
-    return instant_text(moment)

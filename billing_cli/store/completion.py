@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from billing_cli.store.invoices import REGULAR
+from billing_cli.store.stripe_links import CUSTOMER, local_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -166,7 +167,7 @@ def payment_methods(reader: Reader, prefix: str, user: str | None) -> Iterator[s
     """Yield the payment methods that customers pay with: a user's, or all."""
     for row in reader.rows(
         "SELECT DISTINCT c.detail FROM billing_stripe_links c JOIN billing_users u "
-        "ON CAST(u.user_key AS TEXT) = c.local_id WHERE c.kind = 'customer' "
+        f"ON u.user_key = {local_number('c', CUSTOMER)} WHERE c.kind = '{CUSTOMER}' "
         f"AND c.detail IS NOT NULL AND (CAST(? AS TEXT) IS NULL OR u.user_id = ?) "
         f"ORDER BY c.detail LIMIT {LIMIT}",
         user,

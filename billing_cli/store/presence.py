@@ -35,7 +35,7 @@ def only_process(engine: Engine, suffix: str, number: int, tries: int) -> Iterat
     """
     url = engine.url
     if url.get_backend_name() == "sqlite":
-        with _file_lock(f"{url.database}", suffix, tries) as held:
+        with _file_lock(str(url.database), suffix, tries) as held:
             yield held
         return
     with translated():

@@ -39,17 +39,22 @@ def test_what_is_listed_is_by_file_and_line(invoke: Invoke) -> None:
     )
 
 
-def test_export_gives_back_what_came_in(invoke: Invoke, programs: Path) -> None:
-    """Byte for byte, but for line ends: it can be mended with any editor and ingested again."""
-    raw = b'\xff\xfe "caf\xc3\xa9"\t'
-    invoke("meter", "ingest", stdin=b"{}\r\n" + raw + b"\n", at=NOW)
-    exported = subprocess.run(
+def export(invoke: Invoke, programs: Path) -> subprocess.CompletedProcess[bytes]:
+    """Run the export in a process of its own, whose output is bytes."""
+    return subprocess.run(
         [programs / "billing", "meter", "rejected", "export"],
         capture_output=True,
         check=True,
         cwd=invoke.work,
         env={**os.environ, "BILLING_DATABASE_URL": invoke.database},
     )
+
+
+def test_export_gives_back_what_came_in(invoke: Invoke, programs: Path) -> None:
+    """Byte for byte, but for line ends: it can be mended with any editor and ingested again."""
+    raw = b'\xff\xfe "caf\xc3\xa9"\t'
+    invoke("meter", "ingest", stdin=b"{}\r\n" + raw + b"\n", at=NOW)
+    exported = export(invoke, programs)
     assert exported.stderr == b""
     assert exported.stdout == b"{}\n" + raw + b"\n"
 
@@ -105,13 +110,7 @@ def test_rows_from_a_pipe_that_had_no_header_get_one(billing: Billing) -> None:
 def test_an_exported_row_keeps_its_bytes(invoke: Invoke, programs: Path) -> None:
     """Also those that are not UTF-8: whoever mends the row has to see them."""
     invoke("meter", "ingest", stdin=b"event,user\nx,caf\xe9\n", at=NOW)
-    exported = subprocess.run(
-        [programs / "billing", "meter", "rejected", "export"],
-        capture_output=True,
-        check=True,
-        cwd=invoke.work,
-        env={**os.environ, "BILLING_DATABASE_URL": invoke.database},
-    )
+    exported = export(invoke, programs)
     assert exported.stdout == b'{"header": "event,user", "row": "x,caf\xe9\\n"}\n'
 
 
