@@ -193,7 +193,11 @@ def translate(error: BaseException, where: URL | None = None) -> BillingError:
     hint = next((hint for word, hint in hints if word in lowered), None)
     if hint is None and type(error).__module__.startswith("psycopg"):
         hint = "check that the server runs and that the URL is right"
-    name = "the database"
+    return UnavailableError(f"{called(where)} cannot be used: {text}", hint)
+
+
+def called(where: URL | None) -> str:
+    """Return what a message calls a database: a file by its name, and none by its password."""
     if where is not None and where.get_backend_name() == "sqlite":
-        name = f"the database {where.database}"
-    return UnavailableError(f"{name} cannot be used: {text}", hint)
+        return f"the database {where.database}"
+    return "the database"

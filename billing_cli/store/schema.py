@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from billing_cli.errors import NotConfiguredError
-from billing_cli.store.engine import translated
+from billing_cli.store.engine import called, translated
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,8 +28,12 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 
 @dataclass(frozen=True, slots=True)
 class SchemaState:
-    """``version`` is None where this program has made nothing yet."""
+    """``version`` is None where this program has made nothing yet.
 
+    ``name`` is what a message calls the database.
+    """
+
+    name: str
     version: str | None
     foreign_tables: tuple[str, ...]
 
@@ -41,13 +45,14 @@ def inspect_schema(connection: Connection) -> SchemaState:
     else:
         names_sql = "SELECT name FROM sqlite_master WHERE type = 'table'"
     names = {str(row[0]) for row in connection.exec_driver_sql(names_sql)}
+    name = called(connection.engine.url)
     if VERSION_TABLE in names:
         row = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").first()
         if row is not None:
-            return SchemaState(str(row[0]), ())
+            return SchemaState(name, str(row[0]), ())
     # A version table without a version is what a set-up that was cut short leaves.
     foreign = sorted(n for n in names if n.startswith("billing_") and n != VERSION_TABLE)
-    return SchemaState(None, tuple(foreign))
+    return SchemaState(name, None, tuple(foreign))
 
 
 def ensure_schema(engine: Engine) -> None:
@@ -72,11 +77,11 @@ def require_head(state: SchemaState) -> None:
         return
     if state.version is None or state.version < HEAD:
         raise NotConfiguredError(
-            f"the database has schema {state.version or 'none'}, this program needs {HEAD}",
+            f"{state.name} has schema {state.version or 'none'}, this program needs {HEAD}",
             "back it up, then run: billing db upgrade",
         )
     raise NotConfiguredError(
-        f"the database has schema {state.version}, newer than this program's {HEAD}",
+        f"{state.name} has schema {state.version}, newer than this program's {HEAD}",
         "upgrade this program: pip install --upgrade billing-cli",
     )
 
@@ -84,7 +89,7 @@ def require_head(state: SchemaState) -> None:
 def _refuse_foreign(state: SchemaState) -> None:
     if state.version is None and state.foreign_tables:
         raise NotConfiguredError(
-            f"the database holds billing tables that this program did not make: "
+            f"{state.name} holds billing tables that this program did not make: "
             f"{', '.join(state.foreign_tables[:5])}",
             "they look like the StreamSpace plugin's own; give this program a database of its own "
             "with --database or BILLING_DATABASE_URL",

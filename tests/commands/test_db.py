@@ -85,14 +85,21 @@ def test_the_plugins_own_tables_are_left_alone(
     invoke_on: Callable[[str], Invoke], empty_database_url: str, command: list[str]
 ) -> None:
     execute(empty_database_url, "CREATE TABLE billing_invoices (id VARCHAR(64) PRIMARY KEY)")
-    result = invoke_on(empty_database_url)(*command, at=NOW)
+    run = invoke_on(empty_database_url)
+    result = run(*command, at=NOW)
     assert (result.exit_code, result.stdout) == (8, "")
     assert result.stderr == (
-        "error: the database holds billing tables that this program did not make: "
+        f"error: {called(run)} holds billing tables that this program did not make: "
         "billing_invoices\n"
         "hint: they look like the StreamSpace plugin's own; give this program a database of its "
         "own with --database or BILLING_DATABASE_URL\n"
     )
+
+
+def called(run: Invoke) -> str:
+    """What a message calls a database: a file by its name, so that nobody mistakes it."""
+    file = run.database.removeprefix("sqlite:///")
+    return "the database" if file == run.database else f"the database {file}"
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
@@ -101,7 +108,7 @@ def test_an_older_schema_is_never_changed_silently(invoke: Invoke, command: list
     result = invoke(*command, at=NOW)
     assert (result.exit_code, result.stdout) == (8, "")
     assert result.stderr == (
-        f"error: the database has schema 0000, this program needs {HEAD}\n"
+        f"error: {called(invoke)} has schema 0000, this program needs {HEAD}\n"
         "hint: back it up, then run: billing db upgrade\n"
     )
     shown = invoke("db", "current", "-o", "json").ok().json()
@@ -125,7 +132,7 @@ def test_a_newer_schema_needs_a_newer_program(sqlite_invoke: Invoke, command: li
     result = sqlite_invoke(*command, at=NOW)
     assert result.exit_code == 8
     assert result.stderr == (
-        f"error: the database has schema 9999, newer than this program's {HEAD}\n"
+        f"error: {called(sqlite_invoke)} has schema 9999, newer than this program's {HEAD}\n"
         "hint: upgrade this program: pip install --upgrade billing-cli\n"
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -61,11 +62,21 @@ def test_a_library_that_tries_again_gets_what_it_wants(server: StripeServer) -> 
     ]
 
 
+def keys_are_settled(server: StripeServer) -> bool:
+    with server.service.lock:
+        keys = server.service.engine.state.keys.values()
+        return all(stored.result is not None for stored in keys)
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_no_answer_until_the_client_gives_up(server: StripeServer, when: str) -> None:
     server.fault("timeout", when)
     with client(server.url, seconds=0.5) as hasty, pytest.raises(library.APIConnectionError):
         create(hasty)
+    # Until the server has seen that the client is gone, its key is in use.
+    deadline = time.monotonic() + 20
+    while not keys_are_settled(server) and time.monotonic() < deadline:
+        time.sleep(0.01)
     with client(server.url) as patient:
         create(patient)
     assert len(server.objects("customers")) == 1
