@@ -93,18 +93,18 @@ def test_exported_rows_can_be_mended_and_ingested(invoke: Invoke) -> None:
     assert (row["session_id"], row["user_id"]) == ("s1", "ann")
 
 
-def test_rows_from_a_pipe_that_had_no_header_get_one(billing: Billing) -> None:
+def test_rows_from_a_pipe_that_had_no_header_get_one(billing: Billing, invoke: Invoke) -> None:
     """All of them can be mended at once."""
     rows = "".join(f"session.created,{n},2025-01-01T00:00:00Z,s{n},ann\n" for n in range(3))
     refused = billing("meter", "ingest", "--format", "csv", stdin=rows, at=NOW)
     assert (refused.exit_code, refused.stdout) == (5, summary(0, 0, 3))
     assert refused.stderr.startswith("warning: standard input:1: there is no header: ")
-    before = billing("meter", "rejected", "list", "-o", "json").ok().json()
-    assert billing("meter", "rejected", "retry", "--all").exit_code == 5
-    assert billing("meter", "rejected", "list", "-o", "json").ok().json() == before
-    exported = billing("meter", "rejected", "export").ok().stdout
+    before = invoke("meter", "rejected", "list", "-o", "json").ok().json()
+    assert invoke("meter", "rejected", "retry", "--all").exit_code == 5
+    assert invoke("meter", "rejected", "list", "-o", "json").ok().json() == before
+    exported = invoke("meter", "rejected", "export").ok().stdout
     mended = exported.replace('"header": ""', f'"header": "{HEADER}"')
-    assert billing("meter", "ingest", stdin=mended, at=NOW).ok().stdout == summary(3, 0, 0)
+    assert invoke("meter", "ingest", stdin=mended, at=NOW).ok().stdout == summary(3, 0, 0)
 
 
 def test_an_exported_row_keeps_its_bytes(invoke: Invoke, programs: Path) -> None:
