@@ -142,12 +142,14 @@ class Batch:
 
         Those stay that another draft has lines about: refreshed, it has to find them again.
         """
+        hints = self.gathered.settled.get(user_key)
+        if not hints:
+            return []
         about = [self.target.unit(0)._replace(invoice=None)]
         about += [restated.unit for restated in self.gathered.restated.get(user_key, ())]
         open_units = [u for u in about if (user_key, u.start, u.invoice) in self.on_drafts]
         calendar = self.history.calendar
         kept = {p.start for u in open_units for p in calendar.between(u.start, u.end)}
-        hints = self.gathered.settled.get(user_key, ())
         return [(user_key, start) for start in hints if start not in kept]
 
     def tax_of(self, user_key: int) -> Tax | None:
